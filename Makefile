@@ -1,0 +1,31 @@
+# `make run`: set up and run the main job.  `make test`: set up and run the tests.  `make bench`: the table of speeds.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: run test bench setup lock
+
+run: setup
+	$(PY) examples/vae/run.py
+
+test: setup
+	$(PY) -m pytest -n 2
+
+bench: setup
+	$(PY) -m bench
+
+setup: $(VENV)/.ready
+
+# `-I`: the checkout's own folders (`dsl`, `compiler`, …) must not stand in for a package while pip runs.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -I -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -I -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# The newest versions that pip finds for the base, the examples and the tests, as they are then committed.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -I -m pip install --quiet --upgrade pip
+	build/lock/bin/python -I -m pip install --quiet ".[examples,test]"
+	build/lock/bin/python -I -m pip freeze --exclude pullback > requirements.lock

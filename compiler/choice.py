@@ -1,0 +1,120 @@
+"""A random choice as a points rule sees it: batched, in JAX.
+
+The parameters have shape [*own, *batch, *event], with 1 along the batch axes that they lack; `own` is there where the choice's
+own axis reached its parameters (a scan that carries k trajectories).  Noise is fresh along a batch axis unless that axis is
+shared (points of a finite support or of a perturbation answer for the same noise).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pullback.compiler.constraint import bijection
+from pullback.compiler.distribution import Distribution
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """batch: the size of each batch axis; shared: whether noise is shared along it; size: of a finite support."""
+
+    distribution: Distribution
+    parameters: tuple[Any, ...]
+    batch: tuple[int, ...] = ()
+    shared: tuple[bool, ...] = ()
+    event: tuple[int, ...] = ()
+    size: int | None = None
+    onto: Any = None
+    dtype: Any = None
+    scanned: Any = None     # the noise of this step, drawn before the loop
+
+    def sample(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
+        """Draws [*shape, *batch, *event] with their pathwise derivative."""
+        values = self._base_sample(key, tuple(shape))
+        return values if self.onto is None else bijection(self.onto)(values)
+
+    def noise(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
+        """The noise of `sample`, where the distribution splits its draws."""
+        batch = tuple(1 if s else n for n, s in zip(self.batch, self.shared))
+        return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.event)
+
+    @property
+    def real(self) -> Any:
+        return self.dtype or jnp.result_type(float)
+
+    def _base_sample(self, key: Any, shape: tuple[int, ...]) -> Any:
+        d = self.distribution
+        full = (*shape, *self.batch)
+        if d.noise is not None:
+            noise = self.scanned if self.scanned is not None else self.noise(key, shape)
+            values = d.noise.push(noise, *self.parameters)
+        else:
+            values = self._rejection(key, shape)
+        return jnp.broadcast_to(values, (*full, *values.shape[values.ndim - len(self.event):]))
+
+    def _rejection(self, key: Any, shape: tuple[int, ...]) -> Any:
+        """A sampler without noise of a fixed shape: one key for all points of a shared axis."""
+        d, lead = self.distribution, len(shape)
+        parts = [jnp.asarray(p) for p in self.parameters]
+        shared = [i for i, s in enumerate(self.shared) if s and any(
+            self._batch_size(p, f.rank, i) > 1 for p, f in zip(parts, d.fields))]
+        fresh = tuple(n for i, n in enumerate(self.batch) if not self.shared[i])
+        if not any(self.shared):
+            return d.sample(key, (*shape, *fresh), *parts)
+        moved, mapped = [], []
+        for p, f in zip(parts, d.fields):
+            own = p.ndim - f.rank - len(self.batch)
+            drop = [own + i for i, s in enumerate(self.shared) if s and i not in shared]
+            front = [own + i for i in shared]
+            p = jnp.moveaxis(p, front, range(len(front)))
+            drop = [d_ + sum(1 for q in front if q > d_) for d_ in drop]
+            p = jnp.squeeze(p, tuple(drop))
+            moved.append(p)
+        draw = lambda *p: d.sample(key, (*shape, *fresh), *p)
+        for i in reversed(shared):
+            draw = jax.vmap(draw)
+        sizes = tuple(self.batch[i] for i in shared)
+        moved = [jnp.broadcast_to(p, (*sizes, *p.shape[len(sizes):])) for p in moved]
+        values = draw(*moved)
+        values = jnp.moveaxis(values, range(len(shared)), [lead + sum(
+            1 for j in range(i) if not self.shared[j] or j in shared) for i in shared])
+        for i, s in enumerate(self.shared):
+            if s and i not in shared:
+                values = jnp.expand_dims(values, lead + i)
+        return values
+
+    def _batch_size(self, parameter: Any, rank: int, axis: int) -> int:
+        return parameter.shape[parameter.ndim - rank - len(self.batch) + axis]
+
+    def log_prob(self, values: Any) -> Any:
+        """Log density [*shape, *batch] of values [*shape, *batch, *event]."""
+        return log_density(self.distribution, self.onto, values, self.parameters)
+
+    def support(self) -> Any:
+        """The values [K, *event] of a finite support."""
+        return self.distribution.finite.values(self.size)
+
+    def probabilities(self) -> Any:
+        """Their probabilities [K, *batch], 1 along the axes that no parameter has."""
+        return self.distribution.finite.probabilities(self.size, *self.parameters)
+
+    def log_probabilities(self) -> Any:
+        """The logarithm of `probabilities`, from the density."""
+        values = self.support()
+        ones = (1,) * len(self.batch)
+        return self.log_prob(values.reshape(values.shape[0], *ones, *values.shape[1:]))
+
+
+def log_density(distribution: Distribution, onto: Any, value: Any, parameters: tuple) -> Any:
+    """log p of a value; of one pushed through a bijection T: log p(T⁻¹ v) − log |det T′|."""
+    if onto is None:
+        return distribution.log_prob(value, *parameters)
+    transform = bijection(onto)
+    before = transform.inv(value)
+    jacobian = transform.log_abs_det_jacobian(before, value)
+    density = distribution.log_prob(before, *parameters)
+    while jacobian.ndim > density.ndim:
+        jacobian = jacobian.sum(-1)
+    return density - jacobian

@@ -1,0 +1,115 @@
+"""What is wrong with a program, as data, and how it looks in a terminal.
+
+Stages collect diagnostics and only the face prints or raises them. A message speaks of the user's program: names,
+lines, rules; never of boxes, axis numbers or exception classes.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Iterable, Literal
+
+from pullback.compiler.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: a code (the name of what was violated), a message, where, and how to mend it."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[tuple[Span | None, str], ...] = ()
+    help: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def file(self) -> str | None:
+        return self.span.source.name if self.span else None
+
+    @property
+    def line(self) -> int | None:
+        return self.span.line if self.span else None
+
+    @property
+    def column(self) -> int | None:
+        return self.span.column if self.span else None
+
+    @property
+    def end_line(self) -> int | None:
+        return self.span.end_line if self.span else None
+
+    @property
+    def end_column(self) -> int | None:
+        return self.span.end_column if self.span else None
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+class ProgramError(ValueError):
+    """A program that is wrong.  `.diagnostics` lists what; `str()` is the rendered text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]):
+        self.diagnostics = list(diagnostics)
+        super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+
+class ArgumentError(TypeError):
+    """What was given to a compiled program does not fit it: an array, a file, an option.  `.diagnostics` lists what."""
+
+    def __init__(self, *diagnostics: Diagnostic):
+        self.diagnostics = list(diagnostics)
+        super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+
+class FitError(RuntimeError):
+    """A run that had to stop.  `.diagnostics` says why, `.step` when, `.fit` holds the last good state."""
+
+    def __init__(self, *diagnostics: Diagnostic, step: int | None = None, fit: object = None):
+        self.diagnostics, self.step, self.fit = list(diagnostics), step, fit
+        super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+
+class Reported(Exception):
+    """Inside the compiler: this piece can't be gone on with, and here is why.  Caught where pieces are collected."""
+
+    def __init__(self, *diagnostics: Diagnostic):
+        self.diagnostics = diagnostics
+        super().__init__("; ".join(d.message for d in diagnostics))
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?` for a misspelt name, or nothing."""
+    close = get_close_matches(name, list(known), n=2, cutoff=0.6)
+    return "did you mean " + " or ".join(f"`{word}`" for word in close) + "?" if close else ""
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The finding with its source line and the span underlined, as plain text."""
+    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    spans = [(diagnostic.span, diagnostic.label, "^")]
+    spans += [(span, text, "-") for span, text in diagnostic.notes]
+    width = max([len(str(span.line)) for span, _, _ in spans if span] or [1])
+    lines = [head]
+    for number, (span, text, mark) in enumerate(spans):
+        lines += excerpt(span, text, mark, width, arrow="-->" if number == 0 else ":::") if span else (
+            [f"{' ' * width} = note: {text}"] if number else [])
+    if diagnostic.help:
+        lines.append(f"{' ' * width} = help: {diagnostic.help}")
+    return "\n".join(lines)
+
+
+def excerpt(span: Span, text: str, mark: str, width: int, arrow: str) -> list[str]:
+    """The lines that show a span: where, the source line, the underline with its label."""
+    source, line, column = span.source.line(span.line), span.line, span.column
+    end = span.end_column - 1 if span.end_line == line else len(source)
+    before = "".join("\t" if c == "\t" else " " for c in source[:column - 1])
+    under = mark * max(1, min(end, len(source)) - column + 1)
+    if len(source) > 160:  # a line nobody can read whole: show the neighbourhood of the span
+        cut = max(0, column - 60)
+        source, before = source[cut:cut + 140], " " * (column - 1 - cut)
+        under = under[:80]
+    pad = " " * width
+    return [f"{pad}{arrow} {span}", f"{pad} |", f"{line:>{width}} | {source}", f"{pad} | {before}{under} {text}".rstrip()]

@@ -1,0 +1,24 @@
+"""What passes make: axes, points, terms.  Programs hold none of these; backends know their meaning.
+
+    stack_axis(x)      an axis (attribute `axis`) becomes the first dimension
+    spread(x)          the first dimension becomes an axis
+    guard(x, taken)    x, whose derivative passes only where a branch is taken
+    iota()             an axis' own index
+    rows()             the rows of a plate that `subsample` drew
+    values()           the values of a finite type, along its axis
+    expectation(x)     the number that an objective denotes, where it was called
+    forward(α, …)      one step of forward filtering: the new weights of a finite carry
+    points(θ, …)       what a draw becomes: values and weights
+    terms(t, …)        the last box: the objective as a sum of terms
+    lands(x)           1 where x is the value of an axis, else 0 (or the logarithm)
+    mix(x, y, …)       c₁·x + c₂·y + …, elementwise
+    contract(c, w, …)  Σ over axes of costs times weights
+"""
+from __future__ import annotations
+
+from pullback.compiler.op import Op, define
+
+for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix"):
+    define(Op(_name, kind="estimator"))
+define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
+define(Op("guard", kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))

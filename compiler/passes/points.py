@@ -1,0 +1,136 @@
+"""Put weighted points in the place of choices.
+
+    x ~ d(θ) by r      ⇒      x {K}, w {K} = points d(θ) by r
+
+A choice whose rule gives one point opens no axis; a weight that is a score comes as its logarithm.  In a scan, the log
+weights of sites that later steps depend on are carried, one for each site; a finite carry becomes an axis of its values, with
+one joint weight α (`forward.py`).  Each term gets the weights of its own ancestors (`weights` of the `terms` box).
+
+In a marginal everything is a logarithm, and a term is a factor.
+
+Needs: terms, ancestors.  Leaves: no `draw`.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pullback.compiler import ops as op
+from pullback.compiler.diagnostic import Diagnostic, Reported
+from pullback.compiler.ir import Axis, Box, Graph, Wire, closed, free, in_order
+from pullback.compiler.passes.forward import Forward
+from pullback.compiler.passes.shapes import Shape, point_shape
+from pullback.compiler.passes.weight import Region, Weight, Weights
+from pullback.compiler.type import REAL, known
+
+LIMIT = 4096  # points of one joint enumeration
+
+
+def points(graph: Graph) -> Graph:
+    return Placing(graph).region(graph, {}, log=False, context=frozenset()).numbered()
+
+
+class Placing:
+    def __init__(self, graph: Graph):
+        self.names = graph.names()
+        self.mixed = mixed_sites(graph)
+        self.shapes: dict[str, Shape] = {}
+
+    def shape(self, box: Box) -> Shape:
+        site = box["address"]
+        if site not in self.shapes:
+            self.shapes[site] = point_shape(box)
+        return self.shapes[site]
+
+    def region(self, graph: Graph, weights: Weights, log: bool, context: frozenset[Axis],
+               work: Region | None = None) -> Graph:
+        work = work or Region()
+        for box in graph.boxes:
+            match box.op:
+                case op.draw:
+                    work.boxes.append(self.draw(box, weights, log, work))
+                case op.scan:
+                    Forward(self, box, weights, log, work, graph).write()
+                case op.marginal:
+                    inner = self.region(box.regions[0], dict(weights), True, frozenset(box.get("axes", ())))
+                    work.boxes.append(box.but(inputs=free(replace(inner, inputs=())), regions=(closed(replace(inner, inputs=())),)))
+                case op.terms:
+                    pass
+                case _:
+                    work.boxes.append(box)
+        for box in graph.boxes:
+            if box.op is op.terms:
+                work.boxes.append(self.weighted(box, weights, log, context, work))
+        return replace(graph, boxes=in_order(work.boxes))
+
+    def draw(self, box: Box, weights: Weights, log: bool, work: Region) -> Box:
+        site, shape, value = box["address"], self.shape(box), box.output
+        size, joint = shape.size, frozenset()
+        if shape.kind == "finite" and size is not None and self.mixed.get(site) and not log:
+            joint = self.mixed[site]
+            size = product(box, size, joint)
+        axis = None if size is None else Axis(shape.kind, site, size)
+        logarithm = log or shape.log
+        attributes = {**box.attributes, "axis": axis, "joint": joint, "log": logarithm,
+                      "marginal": log, "common": shape.common}
+        outputs = (value,)
+        if axis is not None:
+            work.axes[axis] = None
+            if axis.kind == "finite" and not joint:
+                work.values[value] = axis
+        if shape.weighted:
+            weight = Wire(self.names.fresh(("l_" if logarithm else "w_") + value.name), REAL, ancestors=value.ancestors)
+            outputs = (value, weight)
+            weights[(site, False)] = Weight(
+                weight, logarithm, () if axis is None else (axis,), getattr(box.rule, "center", None), joint,
+                frozenset(a for a in box.axes if a.kind == "plate"))
+        return replace(box, op=op.points, outputs=outputs, attributes=attributes)
+
+    def weighted(self, box: Box, weights: Weights, log: bool, context: frozenset[Axis], work: Region) -> Box:
+        """The `terms` box with its weights as further inputs, and for each term which of them are its own."""
+        costs = [(wire, c, sums) for wire, c, sums in zip(box.inputs, box["coefficients"], box["sums"])
+                 if wire not in work.absorbed]
+        used: dict[Wire, int] = {}
+        described = []
+        for wire, _, _ in costs:
+            mine = []
+            for ancestor in sorted(wire.ancestors, key=lambda a: (a.site, a.past)):
+                weight = weights.get((ancestor.site, ancestor.past))
+                if weight is not None and ancestor.site not in work.done:
+                    place = used.setdefault(weight.wire, len(used))
+                    mine.append((place, frozenset(ancestor.mixed - weight.joint)))
+            described.append(tuple(mine))
+        if log:
+            for (site, past), weight in weights.items():
+                if any(axis in work.axes for axis in weight.axes) and site not in work.done:
+                    used.setdefault(weight.wire, len(used))
+        by_wire = {weight.wire: weight for weight in weights.values()}
+        return box.but(inputs=(*(wire for wire, _, _ in costs), *used), attributes={
+            "coefficients": tuple(c for _, c, _ in costs), "sums": tuple(s for _, _, s in costs),
+            "weights": tuple(described), "costs": len(costs), "semiring": "log" if log else "linear",
+            "kinds": tuple(by_wire[wire] for wire in used), "opened": tuple(work.axes), "context": context})
+
+
+def mixed_sites(graph: Graph) -> dict[str, frozenset[Axis]]:
+    """The plates over which each site is mixed by what reads it non-linearly."""
+    found: dict[str, frozenset[Axis]] = {}
+    for box in graph.walk():
+        if box.op in (op.terms, op.draw, op.scan):
+            for ancestor in (a for wire in box.inputs for a in wire.ancestors if a.mixed):
+                found[ancestor.site] = found.get(ancestor.site, frozenset()) | ancestor.mixed
+    return found
+
+
+def product(box: Box, size, joint: frozenset[Axis]):
+    """The number of points when all elements of the plates are enumerated together."""
+    count = 1
+    for axis in joint:
+        count = count * axis.size
+    if not known(count) or not known(size):
+        return size
+    if count * (size - 1).bit_length() > 64 or size ** count > LIMIT:
+        raise Reported(Diagnostic(
+            "cost", f"`{box.output.name}` is drawn `by enum` with {size} values in a loop of {count}, and what reads the whole "
+            f"loop is not a sum: {size}^{count} points, more than the {LIMIT:,} allowed", span=box.span,
+            label="all combinations would be evaluated", help="`by reinforce` is unbiased here"))
+    return size ** count
+

@@ -1,0 +1,63 @@
+"""How many points a rule gives for a choice, and what comes with them: JAX tells, by shape."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pullback.compiler.choice import Choice
+from pullback.compiler.ir import Box
+from pullback.compiler.ops.random import event_shapes, numbers
+from pullback.compiler.type import Size, known, same
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """size: number of points (None: one, no axis); kind of the axis; is there a weight, is it a logarithm; are the points the
+    same for every element of the batch."""
+
+    size: Size | None
+    kind: str
+    weighted: bool
+    log: bool
+    common: bool = False
+
+
+def parameters(box: Box) -> tuple:
+    """The wires of a choice's parameters: what says that it is taken stands behind them."""
+    return box.inputs[:-1] if box.get("masked") else box.inputs
+
+
+def finite_size(box: Box) -> Size | None:
+    """The size of a choice's support, None if it is not finite or not known before the run."""
+    distribution = box["distribution"]
+    if distribution.finite is None:
+        return None
+    types = [wire.type for wire in parameters(box)]
+    return distribution.finite.size(event_shapes(distribution, types), numbers(distribution, types))
+
+
+def point_shape(box: Box) -> Shape:
+    """What `box.rule.points` gives for one element of the choice."""
+    rule, distribution = box.rule, box["distribution"]
+    kind = getattr(rule, "axis", "points")
+    size = finite_size(box)
+    if kind == "finite" and size is not None and not known(size):
+        return Shape(size, kind, True, False, True)
+    types = [wire.type for wire in parameters(box)]
+
+    common = []
+
+    def give(key: Any, *given: Any) -> Any:
+        choice = Choice(distribution, given, event=tuple(box.output.type.shape), size=size, onto=box.get("onto"))
+        found = rule.points(key, choice, None)
+        common.append(found.common)
+        return found.values, found.weights, found.log_weights
+    shaped = [jax.ShapeDtypeStruct(t.shape, {"real": jnp.result_type(float), "int": jnp.int32, "bool": bool}[t.kind])
+              for t in types]
+    values, weights, logs = jax.eval_shape(give, jax.eval_shape(lambda: jax.random.key(0)), *shaped)
+    count = values.shape[0]
+    one = bool(same(count, 1)) and kind != "finite"
+    return Shape(None if one else count, kind, weights is not None or logs is not None, logs is not None, common[-1])

@@ -1,0 +1,132 @@
+"""Types of wires, and sizes.
+
+A size is an int or a symbolic polynomial in size names (`n`, `n + 1`); JAX's symbolic dimensions are what we use, so
+that JAX itself tells the shape of any function's result (`jax.eval_shape`) while sizes are not known yet.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Union
+
+Size = Union[int, Any]  # Any: a symbolic dimension of JAX
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A subset of the reals (or ints): `positive`, `unit`, `interval(-1, 1)`, `simplex`, `cholesky`, `range(0, k)`."""
+
+    name: str
+    arguments: tuple = ()
+
+    def __str__(self) -> str:
+        return self.name + (f"({', '.join(map(str, self.arguments))})" if self.arguments else "")
+
+
+EVENT_RANK = {"simplex": 1, "ordered": 1, "positive_ordered": 1, "sphere": 1, "cholesky": 2, "corr_cholesky": 2,
+              "positive_definite": 2, "corr_matrix": 2, "zero_sum": 1, "softplus_lower_cholesky": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """`real[n, d]`: a kind ("real", "int", "bool", "complex"), a shape and, where there is one, a constraint.
+
+    A finite int type (`range`) is `Array("int", (), Constraint("range", (low, high)))`, high excluded.
+    """
+
+    kind: str
+    shape: tuple[Size, ...] = ()
+    constraint: Constraint | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def bounds(self) -> tuple[Size, Size] | None:
+        """low and high (excluded) of a finite type; a bool's are 0 and 2."""
+        if self.kind == "bool":
+            return (0, 2)
+        if self.constraint is not None and self.constraint.name == "range":
+            return self.constraint.arguments
+        return None
+
+    def plain(self) -> Array:
+        """The same without its constraint."""
+        return replace(self, constraint=None)
+
+    def __str__(self) -> str:
+        sizes = f"[{', '.join(map(str, self.shape))}]" if self.shape else ""
+        if self.constraint is None:
+            return self.kind + sizes
+        if self.constraint.name == "range":
+            low, high = self.constraint.arguments
+            return f"int({low}..{high})" + sizes
+        return str(self.constraint) + sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """`params`: a pytree of arrays, known by the shapes of its leaves once they are (`tree`: a pytree of Array)."""
+
+    tree: Any = None
+
+    def __str__(self) -> str:
+        return "params"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Params)
+
+    def __hash__(self) -> int:
+        return hash(Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    def __str__(self) -> str:
+        return "text"
+
+
+Type = Union[Array, Params, Text]
+
+REAL, INT, BOOL = Array("real"), Array("int"), Array("bool")
+
+_scope: list = []
+
+
+def symbol(name: str) -> Size:
+    """The size called `name`, not known yet (at least 1)."""
+    from jax import export
+    if not _scope:
+        _scope.append(export.SymbolicScope())
+    return export.symbolic_shape(name, scope=_scope[0])[0]
+
+
+def known(size: Size) -> bool:
+    return isinstance(size, int)
+
+
+def same(a: Size, b: Size) -> bool | None:
+    """Are two sizes equal?  None where that depends on sizes not known yet."""
+    if known(a) and known(b):
+        return a == b
+    try:
+        return bool(a == b) or (None if not known(a - b) else False)
+    except Exception:  # JAX raises where a comparison is inconclusive
+        return None
+
+
+def same_shape(a: tuple, b: tuple) -> bool | None:
+    if len(a) != len(b):
+        return False
+    found = [same(x, y) for x, y in zip(a, b)]
+    return False if False in found else None if None in found else True
+
+
+def substitute(size: Size, sizes: Mapping[str, int]) -> Size:
+    """A size with the named sizes put in."""
+    if known(size):
+        return size
+    names = set(str(n) for n in size._get_vars())
+    if not names <= set(sizes):
+        return size
+    return int(size._evaluate({name: sizes[name] for name in names}))

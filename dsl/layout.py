@@ -1,0 +1,133 @@
+"""Layout: the lines and indentation of a program, as tokens for the grammar.
+
+A line ends in `_NL`; a deeper line begins with `_INDENT`; going back gives `_DEDENT`, each followed by one more `_NL`,
+so that a statement ends in `_NL` whether it ends in a word or in an indented body.  `_NL` and `_DEDENT` have no width
+and stand where the text before them ends: a span never reaches into the comments or blank lines that follow.
+
+In brackets a line stands deeper than the line that its statement began on, or starts with a closing bracket.  So a
+bracket that was never closed is found at the next line, and reported where it was opened.
+
+Lark's own `Indenter` keeps its state on the object, which breaks when two threads parse; here it lives in the generator.
+"""
+from __future__ import annotations
+
+import re
+from typing import Iterator
+
+from lark import Token
+
+DEPTH = 200
+FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?P<margin>[ \t]*)(?=[^\s#])")
+OPENING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
+CLOSING = {"RPAR": "(", "RSQB": "[", "RBRACE": "{"}
+
+
+class Fault(Exception):
+    """Something that is wrong at `start..end` of the text being read; whoever knows the source makes it a diagnostic."""
+
+    def __init__(self, message: str, start: int, end: int, *, code: str = "syntax", label: str = "", help: str = "",
+                 notes: tuple[tuple[int, int, str], ...] = ()):
+        super().__init__(message)
+        self.message, self.start, self.end = message, start, max(start, end)
+        self.code, self.label, self.help, self.notes = code, label, help, notes
+
+
+class Layout:
+    """The stage between Lark's lexer and its parser."""
+
+    always_accept = ("_NL",)
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        columns, open_, before, signs, shallow = [0], [], None, 0, None
+        for token in stream:
+            kind = token.type
+            if kind == "_NL":
+                line = token[token.rindex("\n") + 1:]
+                if "\t" in line:
+                    raise tab(token.end_pos - len(line) + line.index("\t"))
+                if not open_:
+                    yield from line_end(token, before, columns, len(line))
+                elif len(line) <= columns[-1]:
+                    shallow = token
+                continue
+            if shallow is not None and kind not in CLOSING:
+                raise unclosed(open_[-1])
+            shallow = None
+            if kind in OPENING:
+                open_.append(token)
+                if len(open_) + len(columns) > DEPTH:
+                    raise too_deep(token.start_pos, token.end_pos)
+            elif kind in CLOSING:
+                close(token, open_)
+            signs = signs + 1 if kind in ("MINUS", "NOT") else 0
+            if signs > DEPTH:
+                raise too_deep(token.start_pos, token.end_pos)
+            before = token
+            yield token
+        if open_:
+            raise unclosed(open_[-1])
+
+
+def line_end(token: Token, before: Token | None, columns: list[int], column: int) -> Iterator[Token]:
+    """What the end of a line means, given the column of the next one."""
+    end = before.end_pos if before is not None else token.start_pos
+
+    def mark(kind: str) -> Token:
+        where = before if before is not None else token
+        return Token(kind, "", start_pos=end, line=where.end_line, column=where.end_column,
+                     end_line=where.end_line, end_column=where.end_column, end_pos=end)
+
+    yield mark("_NL")
+    if column > columns[-1]:
+        columns.append(column)
+        if len(columns) > DEPTH:
+            raise too_deep(token.end_pos - column, token.end_pos)
+        yield Token("_INDENT", "", start_pos=token.end_pos, line=token.end_line, column=token.end_column,
+                    end_line=token.end_line, end_column=token.end_column, end_pos=token.end_pos)
+    while column < columns[-1]:
+        columns.pop()
+        if column > columns[-1]:
+            raise Fault("this line stands between two columns", token.end_pos - column, token.end_pos, code="layout",
+                        label=f"{column} space{'s' * (column != 1)} here",
+                        help=f"indent it by {columns[-1]} spaces, as an earlier line, or as the line above")
+        yield mark("_DEDENT")
+        yield mark("_NL")
+
+
+def close(token: Token, open_: list[Token]) -> None:
+    """A closing bracket must close the bracket opened last."""
+    if not open_:
+        raise Fault(f"`{token}` closes a bracket that was never opened", token.start_pos, token.end_pos)
+    last = open_.pop()
+    if CLOSING[token.type] != last:
+        raise Fault(f"`{token}` does not close `{last}`", token.start_pos, token.end_pos,
+                    label=f"`{OPENING[last.type]}` is due here", notes=((last.start_pos, last.end_pos, "opened here"),))
+
+
+def unclosed(token: Token) -> Fault:
+    return unclosed_at(token.start_pos, token)
+
+
+def unclosed_at(at: int, bracket: str) -> Fault:
+    return Fault(f"`{bracket}` is never closed", at, at + 1,
+                 help="in brackets, a line stands deeper than the line that its statement began on, or starts with "
+                      "the closing bracket")
+
+
+def first_line(text: str) -> None:
+    """The first line of a program has none before it that could open a block."""
+    match = FIRST.match(text)
+    if match and match.start("margin") < match.end("margin"):
+        start, end = match.span("margin")
+        if "\t" in match["margin"]:
+            raise tab(start + match["margin"].index("\t"))
+        raise Fault("the first line is indented", start, end, code="layout", help="declarations begin at the margin")
+
+
+def tab(at: int) -> Fault:
+    return Fault("a tab in the indentation", at, at + 1, code="layout", help="indent by spaces, four for each block")
+
+
+def too_deep(start: int, end: int) -> Fault:
+    return Fault(f"this is nested more than {DEPTH} deep", start, end,
+                 help="name the inner parts: assign them on lines of their own")
