@@ -80,6 +80,16 @@ class Reported(Exception):
         super().__init__("; ".join(d.message for d in diagnostics))
 
 
+class NotEnumerable(Reported):
+    """An enumerated choice that a pass can't sum over: which site, in which loop, and why.
+
+    Chosen by `auto`, another rule is taken; in a short loop, the loop is unrolled first; else it is the user's error."""
+
+    def __init__(self, diagnostic: Diagnostic, site: str | None, loop: str | None = None, reason: str = ""):
+        super().__init__(diagnostic)
+        self.site, self.loop, self.reason = site, loop, reason or diagnostic.label
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelt name, or nothing."""
     close = get_close_matches(name, list(known), n=2, cutoff=0.6)

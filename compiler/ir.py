@@ -11,7 +11,6 @@ the outer wire); what the box binds itself (an index, a carry) comes first among
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Literal, Mapping
 
 from pullback.compiler.source import Span
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from pullback.compiler.op import Op
 
 AXIS_ORDER = ("points", "finite", "perturbation", "particles", "plate")
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Box:
     inputs: tuple[Wire, ...]
     outputs: tuple[Wire, ...]
     regions: tuple[Graph, ...] = ()
-    attributes: Mapping[str, Any] = NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     rule: Any = None
     span: Span | None = None
     number: int | None = None

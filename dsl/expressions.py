@@ -47,7 +47,10 @@ class Expressions:
     def binding(self, token: Token) -> str:
         """A name that binds or is read: not one of the reserved words."""
         name = self.word(token)
-        if name in RESERVED:
+        if name in ("else", "elif"):
+            self.fault(f"`{name}` has no `if` above it in this column", token,
+                       help="`elif` and `else` stand below their `if`, as deep as it")
+        elif name in RESERVED:
             self.fault(f"`{name}` is a word of the language and can't name anything", token,
                        help="reserved are " + ", ".join(f"`{word}`" for word in sorted(RESERVED)))
         return name

@@ -14,8 +14,9 @@ from lark import Tree
 
 from pullback.compiler.diagnostic import Diagnostic, ProgramError
 from pullback.compiler.source import Source, Span
-from pullback.dsl import reader, syntax
+from pullback.dsl import reader, recover, syntax
 from pullback.dsl.build import Builder
+from pullback.dsl.explain import explain
 from pullback.dsl.layout import Fault
 
 LIMIT = 1_000_000
@@ -31,7 +32,7 @@ def parse(source: Source, cache: str | os.PathLike | None = None) -> syntax.Prog
             program = builder.build(reader.tree(source.text + "\n"))
             faults = builder.faults
         except Fault as fault:
-            faults = [fault]
+            faults = recover.faults(source) or [explain(fault, source.text + "\n")]
     if faults:
         raise ProgramError([diagnostic(fault, source) for fault in faults])
     return program
@@ -55,7 +56,7 @@ def alone(source: Source, start: str):
         value = builder.build(Tree("parentheses", [reader.tree(text, start, len(text) - len(text.lstrip()), len(text))]))
         faults = builder.faults
     except Fault as fault:
-        faults = [fault]
+        faults = [explain(fault, text)]
     if faults:
         raise ProgramError([diagnostic(fault, source) for fault in faults])
     return value
@@ -74,4 +75,4 @@ def diagnostic(fault: Fault, source: Source) -> Diagnostic:
         return Span(source, min(start, size), min(max(start, end), size))
 
     notes = tuple((span(start, end), text) for start, end, text in fault.notes)
-    return Diagnostic(fault.code, fault.message or "unexpected", span(fault.start, fault.end), fault.label, notes, fault.help)
+    return Diagnostic(fault.code, fault.message, span(fault.start, fault.end), fault.label, notes, fault.help)

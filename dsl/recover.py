@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 
 from pullback.compiler.source import Source
-from pullback.dsl import mistakes, reader
+from pullback.dsl import reader
 from pullback.dsl.build import Builder
+from pullback.dsl.explain import explain
 from pullback.dsl.layout import Fault, unclosed_at
 
 TRIES, MOST = 20, 100
@@ -143,7 +144,7 @@ class Item:
             try:
                 builder.build(reader.tree(text, self.start))
             except Fault as fault:
-                if not self.take(mistakes.explain(fault, text), source, fault):
+                if not self.take(explain(fault, text), source, fault):
                     break
             else:
                 for fault in builder.faults:

@@ -31,7 +31,7 @@ def x64():
 def unoptimized():
     """Compile quickly rather than well: for tests that compile much and run little."""
     import jax
-    before = jax.config.jax_disable_most_optimizations
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

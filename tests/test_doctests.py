@@ -18,7 +18,7 @@ def modules():
                 yield ".".join(parts if folder == "pullback" else ("pullback", *parts)).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", list(modules()))
 def test_examples(name):
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert failed == 0

@@ -82,6 +82,7 @@ def load(folder: str | os.PathLike, program: str | None = None, like: Mapping[st
 
 def read(path: str | os.PathLike) -> Checkpoint:
     """One checkpoint by its JSON file, checked against both digests before anything of it is used."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load as unpacked
     path = Path(path)
     try:
@@ -97,14 +98,13 @@ def read(path: str | os.PathLike) -> Checkpoint:
             raise damaged(path, f"its arrays have {len(data)} bytes of {described['bytes']}")
         if hashlib.sha256(data).hexdigest() != described["sha256"]:
             raise damaged(path, "its arrays do not agree with their checksum")
-        arrays = unpacked(data)
+        return Checkpoint(int(described["step"]), unpacked(data), described["program"], described["notes"])
     except FileNotFoundError as error:
         raise damaged(path, f"`{Path(error.filename).name}` is missing") from error
     except OSError as error:
         raise Reported(Diagnostic("file", f"can't read the checkpoint `{path}`: {reason(error)}")) from error
-    except ValueError as error:
-        raise damaged(path, "it is no JSON text") from error
-    return Checkpoint(described["step"], arrays, described["program"], described["notes"])
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise damaged(path, "it is not what it should be") from error
 
 
 def fits(path: Path, checkpoint: Checkpoint, program: str | None, like: Mapping[str, Any] | None) -> None:

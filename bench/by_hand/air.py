@@ -33,8 +33,8 @@ def held_out(n=1500):
 
 def init(key):
     decoder, finder, encoder = jax.random.split(key, 3)
-    return {"w": dense(decoder, SHAPE, 200, WINDOW ** 2), "look": dense(finder, CANVAS ** 2, 200, 200, 5),
-            "read": dense(encoder, WINDOW ** 2, 200, 2 * SHAPE)}
+    return {"u": dense(finder, CANVAS ** 2, 200, 200, 5), "v": dense(encoder, WINDOW ** 2, 200, 2 * SHAPE),
+            "w": dense(decoder, SHAPE, 200, WINDOW ** 2)}
 
 
 def noise(key, data, batch=BATCH):
@@ -51,12 +51,12 @@ def kernels(corner):
 
 def slot(params, left, noise):
     """What one step sees in what is `left` of the images: log odds of an object, log p − log q of it, its picture."""
-    h = apply(params["look"], left.reshape(len(left), -1))
+    h = apply(params["u"], left.reshape(len(left), -1))
     place, scale = CENTER + 9 * jnp.tanh(h[:, :2]), SPREAD * softplus(h[:, 2:4] - 1.5)
     corner = place + scale * noise[:, :2]
     down, across = kernels(corner)
     window = down @ left @ across.mT
-    g = apply(params["read"], window.reshape(len(left), -1))
+    g = apply(params["v"], window.reshape(len(left), -1))
     width = softplus(g[:, SHAPE:])
     shape = g[:, :SHAPE] + width * noise[:, 2:]
     glyph = sigmoid(apply(params["w"], shape)).reshape(-1, WINDOW, WINDOW)

@@ -45,7 +45,7 @@ def value(params, noise, data):
     start = jnp.broadcast_to(jnp.arange(starts), (particles, starts))
     _, (chosen, away) = lax.scan(step, start, noise)
     reward = -away.astype(jnp.float32)
-    ahead = jnp.cumsum(reward[::-1], 0)[::-1]
+    ahead = jnp.cumsum(reward[::-1], 0)[::-1] - reward
     advantage = (ahead - jnp.mean(ahead, 1, keepdims=True)) * (particles / (particles - 1))
     score = jnp.sum(log_probs.reshape(-1)[chosen] * advantage) / (particles * starts)
     return jnp.sum(reward) / (particles * starts) + score - lax.stop_gradient(score)

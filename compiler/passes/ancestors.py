@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pullback.compiler import ops as op
-from pullback.compiler.diagnostic import Diagnostic, Reported
+from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, Reported
 from pullback.compiler.ir import Ancestor, Box, Graph, Wire
 from pullback.compiler.type import Array
 
@@ -104,7 +104,7 @@ class Tracing:
             for i in sorted(reached):
                 type = carries[i].type
                 if not (isinstance(type, Array) and type.bounds is not None and type.rank == 0):
-                    raise Reported(self.refusal(box, body, carries[i], after[i], inner))
+                    raise self.refusal(box, body, carries[i], after[i], inner)
             finite |= reached
         self.once(box, body, after, finite, inner)
         region = self.region(body)
@@ -124,7 +124,7 @@ class Tracing:
             else:
                 found = self.outside(inside)
                 if any(a.site == alpha or a.site in self.finite and a.site in inner for a in found):
-                    raise Reported(self.whole(box, wire))
+                    raise self.whole(box, wire, found, inner)
             outputs.append(self.know(wire, found))
         attributes = {"finite": tuple(sorted(finite)), "alpha": alpha, "absorbed": frozenset(a.site for a in absorbed),
                       "past": frozenset(a.site for i in range(count) if i not in finite for a in after[i] if a.site in inner)
@@ -198,20 +198,25 @@ class Tracing:
                    for b in body.walk())
 
     @staticmethod
-    def refusal(box: Box, body: Graph, carry: Wire, found: Ancestors, inner: set[str]) -> Diagnostic:
+    def refusal(box: Box, body: Graph, carry: Wire, found: Ancestors, inner: set[str]) -> NotEnumerable:
         drawn = {b["address"]: b for b in body.walk() if b.op is op.draw}
         site = next((a.site for a in sorted(found, key=str) if a.site in drawn and enumerated(drawn[a.site])), None)
         name = f"`{site}` is drawn `by enum`" if site else "a choice in this loop is enumerated"
         span = drawn[site].span if site else box.span
-        return Diagnostic(
+        return NotEnumerable(Diagnostic(
             "support", f"{name}, and `{carry.name}`, which the loop carries on, depends on it", span=span,
             label=f"the values of `{carry.name}` would multiply at every step",
             notes=((box.span, "carried in this loop"),) if box.span else (),
-            help="`by reinforce` is unbiased here; `enum` works where what is carried has few values of its own")
+            help="`by reinforce` is unbiased here; `enum` works where what is carried has few values of its own"), site,
+            box["name"], f"the values of `{carry.name}`, which the loop carries, would multiply at every step")
 
-    @staticmethod
-    def whole(box: Box, wire: Wire) -> Diagnostic:
-        return Diagnostic(
+    def whole(self, box: Box, wire: Wire, found: Ancestors, inner: set[str]) -> NotEnumerable:
+        site = next((a.site for a in sorted(found, key=str) if a.site in self.finite & inner), None)
+        if site is None:
+            drawn = [b["address"] for b in box.regions[0].walk() if enumerated(b)]
+            site = drawn[0] if drawn else None
+        return NotEnumerable(Diagnostic(
             "support", f"all steps of `{wire.name}` together are read, and they are enumerated: as many values as the steps' "
             "supports multiplied", span=box.span, label="in this loop",
-            help="put what reads a step into the loop itself, or use `by reinforce`")
+            help="put what reads a step into the loop itself, or use `by reinforce`"), site, box["name"],
+            "all steps of the loop are read together")

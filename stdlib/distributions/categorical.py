@@ -23,7 +23,7 @@ def pick(table: Any, value: Any) -> tuple[Any, Any]:
     """table[*batch, value] by broadcasting, and whether the value is an index of it; else its first entry."""
     value = jnp.asarray(value)
     inside = (0 <= value) & (value < table.shape[-1])
-    index = jnp.where(inside, value, 0)[..., None]
+    index = jnp.where(inside, value, 0).astype(jnp.int32)[..., None]
     rank = max(index.ndim, table.ndim)
     index, table = (a.reshape((1,) * (rank - a.ndim) + a.shape) for a in (index, table))
     return jnp.take_along_axis(table, index, -1)[..., 0], inside

@@ -152,7 +152,7 @@ def projected_normal_push(noise: Any, concentration: Any) -> Any:
     return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
 
 
-ANGLES = "phi_loc: real, psi_loc: real, phi_concentration: positive, psi_concentration: positive"
+ANGLES = "phi_loc: circular, psi_loc: circular, phi_concentration: positive, psi_concentration: positive"
 RECORDS = (
     make("von_mises", "loc: real, concentration: positive", CIRCLE, von_mises_log_prob, sample=von_mises_sample,
          reparameterized=("loc", "concentration"), implicit=True, periodic=True, numpyro="VonMises",

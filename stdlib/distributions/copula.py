@@ -3,14 +3,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jax import lax
-from jax.scipy.special import betainc, ndtri
+from jax import lax, random
+from jax.scipy.special import betainc, ndtr, ndtri
 
 from pullback.compiler.distribution import Distribution
 from pullback.stdlib.distributions.bounded import beta_log_prob
-from pullback.stdlib.distributions.gaussian import log_diagonal, solve
-from pullback.stdlib.distributions.numerics import within
+from pullback.stdlib.distributions.gaussian import log_diagonal, solve, times
+from pullback.stdlib.distributions.numerics import inner, within
 from pullback.stdlib.distributions.record import UNIT, floats, make
 
 NO_SHAPE = ("the distribution function of a beta has no known derivative in its concentrations here; "
@@ -29,9 +30,18 @@ def log_prob(value: Any, concentration1: Any, concentration0: Any, tril: Any) ->
 
 
 def sample(key: Any, dtype: Any, shape: tuple, *parameters: Any) -> Any:
-    from numpyro import distributions
+    """Bisection of each beta's distribution function, on the scale of the log odds."""
     one, zero, tril = (lax.stop_gradient(jnp.asarray(p, dtype)) for p in parameters)
-    return distributions.GaussianCopulaBeta(one, zero, correlation_cholesky=tril).expand(shape).sample(key)
+    goal = ndtr(times(tril, random.normal(key, shape + tril.shape[-1:], dtype)))
+    most = -jnp.log(jnp.finfo(dtype).tiny) / 2
+
+    def halve(_: int, ends: tuple) -> tuple:
+        middle = (ends[0] + ends[1]) / 2
+        right = betainc(*jnp.broadcast_arrays(one, zero, jax.nn.sigmoid(middle))) < goal
+        return jnp.where(right, middle, ends[0]), jnp.where(right, ends[1], middle)
+
+    ends = lax.fori_loop(0, jnp.finfo(dtype).nmant + 6, halve, (jnp.full_like(goal, -most), jnp.full_like(goal, most)))
+    return inner(jax.nn.sigmoid((ends[0] + ends[1]) / 2))
 
 
 def _copula(field: str, domain: str, tril: Any, doc: str) -> Distribution:

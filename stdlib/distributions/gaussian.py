@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax, random
 
-from pullback.compiler.distribution import Noise
-from pullback.stdlib.distributions.numerics import LOG_2PI, LOG_PI
+from pullback.compiler.distribution import Support
+from pullback.stdlib.distributions.numerics import LOG_2PI
 from pullback.stdlib.distributions.record import VECTOR, floats, make, plain
 
 
@@ -69,6 +69,22 @@ def _normal(field: str, domain: str, log_prob: Any, push: Any, doc: str) -> Any:
                 mean=lambda loc, _: loc, numpyro="MultivariateNormal", doc=doc)
 
 
+def zero_sum_log_prob(value: Any, scale: Any, event_shape: int) -> Any:
+    """A density on the n − 1 dimensions in which the values add up to 0."""
+    value, scale = floats(value, scale)
+    z = value / scale[..., None]
+    return -jnp.sum(z * z, -1) / 2 - (event_shape - 1) * (LOG_2PI / 2 + jnp.log(scale))
+
+
+def zero_sum_push(noise: Any, scale: Any, event_shape: int) -> Any:
+    return jnp.asarray(scale)[..., None] * (noise - jnp.mean(noise, -1, keepdims=True))
+
+
+def zero_sum_upstream(scale: Any, event_shape: int) -> Any:
+    from numpyro import distributions
+    return distributions.ZeroSumNormal(scale, (event_shape,))
+
+
 RECORDS = (
     _normal("covariance_matrix", "positive_definite", by_covariance, push_covariance,
             "exp(−(x − loc)ᵀΣ⁻¹(x − loc)/2)/√det(2πΣ), Σ = covariance_matrix"),
@@ -76,4 +92,7 @@ RECORDS = (
             "exp(−(x − loc)ᵀP(x − loc)/2)·√det(P/2π), P = precision_matrix"),
     _normal("scale_tril", "cholesky", by_scale_tril, push_scale_tril,
             "exp(−|L⁻¹(x − loc)|²/2)/((2π)^(n/2)·det L), L = scale_tril"),
+    make("zero_sum_normal", "scale: positive, event_shape: size", Support("zero_sum"), zero_sum_log_prob, rank=1,
+         event=lambda shapes: shapes["event_shape"], noise=plain(random.normal, zero_sum_push), numpyro=zero_sum_upstream,
+         doc="exp(−|x|²/(2·scale²))/(√2π·scale)^(n − 1) for n = event_shape numbers that add up to 0"),
 )

@@ -28,8 +28,6 @@ def builder(name: str, its: tuple[Field, ...]) -> Callable[..., Any]:
     def build(*parameters: Any, **options: Any) -> Any:
         from numpyro import distributions
         given = {f.name: p for f, p in zip(its, parameters)}
-        if "event_shape" in given:
-            given["event_shape"] = (given["event_shape"],)
         return getattr(distributions, camel(name))(**given, **options)
     return build
 
@@ -85,8 +83,6 @@ RECORDS = (
     _row("car", "loc: real[n], correlation: real, conditional_precision: positive, adj_matrix: real[n, n]", VECTOR,
          like("adj_matrix", slice(-1, None)), 1, "loc correlation conditional_precision",
          "multivariate_normal with precision conditional_precision·(D − correlation·W), W = adj_matrix, D its row sums"),
-    _row("zero_sum_normal", "scale: positive, event_shape: size", Support("zero_sum"), lambda shapes: shapes["event_shape"], 1,
-         "scale", "normals of this scale given that they add up to 0"),
     _row("lkj", CORRELATION, Support("corr_matrix"), square, 2, "concentration", "∝ det(x)^(concentration − 1), x a correlation matrix"),
     _row("lkj_cholesky", CORRELATION, Support("corr_cholesky"), square, 2, "concentration",
          "∝ Π Lᵢᵢ^(n − i + 2·(concentration − 1)), i = 1, …, n: the Cholesky factor L of an lkj"),

@@ -25,42 +25,44 @@ def log_mass(a: Any, low: Any, high: Any) -> Any:
     return jnp.where(bounded, log_between(GAMMA, low, jnp.where(bounded, high, low + 1), a), GAMMA.above(low, a))
 
 
-def log_below(a: Any, x: Any, low: Any, high: Any) -> Any:
-    """log F(x) of the cut gamma of rate 1."""
-    return log_mass(a, low, x) - log_mass(a, low, high)
-
-
-def log_above(a: Any, x: Any, low: Any, high: Any) -> Any:
-    return log_mass(a, x, high) - log_mass(a, low, high)
+def log_part(tail: Any, u: Any, a: Any, low: Any, high: Any) -> Any:
+    """log of (1 − u)·tail(low) + u·tail(high): what the tail has at the u-quantile."""
+    bounded = jnp.isfinite(high)
+    end = jnp.where(bounded, tail(jnp.where(bounded, high, low + 1), a), 0 if tail is GAMMA.below else -jnp.inf)
+    return jnp.logaddexp(jnp.log1p(-u) + tail(low, a), jnp.log(u) + end)
 
 
 @jax.custom_jvp
 def quantile(u: Any, a: Any, low: Any, high: Any) -> Any:
-    """The x below which the part u of the mass lies, for rate 1: bisection of log x, on the side that is the smaller."""
+    """The x below which the part u of the mass lies, for rate 1: bisection of log x, by the smaller of its two tails."""
     info = jnp.finfo(u.dtype)
-    ends = (jnp.log(jnp.maximum(low, info.tiny)), jnp.log(jnp.where(jnp.isfinite(high), high, jnp.maximum(low, a) * 2 + 1000)))
-    upper = u > 0.5
-    goal = jnp.log(jnp.where(upper, 1 - u, u))
+    below, above = log_part(GAMMA.below, u, a, low, high), log_part(GAMMA.above, u, a, low, high)
+    upper = above < below
+    most = jnp.where(jnp.isfinite(high), high, jnp.maximum(low, a) * 2 + 1000)
 
     def halve(_: int, ends: tuple) -> tuple:
         middle = (ends[0] + ends[1]) / 2
-        x = jnp.clip(jnp.exp(middle), low, high)
-        right = jnp.where(upper, log_above(a, x, low, high) > goal, log_below(a, x, low, high) < goal)
+        x = jnp.exp(middle)
+        right = jnp.where(upper, GAMMA.above(x, a) > above, GAMMA.below(x, a) < below)
         return jnp.where(right, middle, ends[0]), jnp.where(right, ends[1], middle)
 
-    ends = lax.fori_loop(0, info.nmant + 10, halve, tuple(jnp.broadcast_to(end, u.shape) for end in ends))
+    ends = lax.fori_loop(0, info.nmant + 10, halve, (jnp.log(jnp.maximum(low, info.tiny)), jnp.log(most)))
     return jnp.clip(jnp.exp((ends[0] + ends[1]) / 2), low, high)
 
 
 @quantile.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """In the log of the smaller of F and 1 − F, whose derivatives stay within the floats."""
+    """The tail at x is a mean of those at the cuts: each side's derivative, in logarithms, which stay within the floats."""
     u, *its = primals
     x = quantile(*primals)
-    upper = u > 0.5
 
-    def side(x: Any, a: Any, low: Any, high: Any) -> Any:
-        return jnp.where(upper, log_above(a, x, low, high), log_below(a, x, low, high))
+    def excess(tail: Any, x: Any, *its: Any) -> Any:
+        return log_part(tail, u, *its) - tail(x, its[0])
+
+    upper = log_part(GAMMA.above, u, *its) < log_part(GAMMA.below, u, *its)
+
+    def side(x: Any, *its: Any) -> Any:
+        return jnp.where(upper, excess(GAMMA.above, x, *its), excess(GAMMA.below, x, *its))
 
     moved = jax.jvp(partial(side, x), tuple(its), tuple(tangents[1:]))[1]
     slope = jax.jvp(lambda x: side(x, *its), (x,), (jnp.ones_like(x),))[1]

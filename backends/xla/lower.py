@@ -1,0 +1,268 @@
+"""From the estimator graph to JAX: one function, traced once.
+
+Every wire's array has the sizes of its axes first, in canonical order, then its own shape.  An elementwise box broadcasts, a
+draw is one draw over all its axes, any other box is `vmap`ped over the axes of its inputs and evaluated once where it has
+none.
+"""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+import jax
+import jax.numpy as jnp
+
+from pullback.backends.xla import contraction
+from pullback.backends.xla.sites import place_points
+from pullback.compiler import ops as op
+from pullback.compiler.choice import log_density
+from pullback.compiler.ir import Axis, Box, Graph, Wire
+from pullback.compiler.type import Array, known
+
+Env = dict[str, Any]
+
+
+def evaluate(graph: Graph, env: Env, key: Any) -> tuple[Any, ...]:
+    """The outputs of a lifted graph, from the arrays of its inputs and a key."""
+    run = Run(dict(env), Keys(key))
+    run.graph(graph)
+    return tuple(run.env[wire.name] for wire in graph.outputs)
+
+
+@dataclass
+class Keys:
+    """The key of each site: the run's key folded with the site's name, and in a scan with the step."""
+
+    key: Any
+    steps: tuple[Any, ...] = ()
+    scanned: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, address: str) -> Any:
+        key = site_key(self.key, address)
+        for step in self.steps:
+            key = jax.random.fold_in(key, step)
+        return key
+
+
+def site_key(key: Any, address: str) -> Any:
+    """64 bits of the address' hash, folded in as two words."""
+    digest = hashlib.blake2b(address.encode(), digest_size=8).digest()
+    for word in (digest[:4], digest[4:]):
+        key = jax.random.fold_in(key, int.from_bytes(word, "big"))
+    return key
+
+
+def aligned(array: Any, wire: Wire, axes: tuple[Axis, ...], rank: int | None = None) -> Any:
+    """The array with size 1 along the axes that the wire lacks (and, before its own shape, up to `rank` dimensions)."""
+    array = jnp.asarray(array)
+    event = array.shape[len(wire.axes):]
+    sizes = dict(zip(wire.axes, array.shape))
+    pad = (1,) * (0 if rank is None else rank - len(event))
+    return array.reshape(*(sizes.get(axis, 1) for axis in axes), *pad, *event)
+
+
+def full(array: Any, wire: Wire, axes: tuple[Axis, ...]) -> Any:
+    """The array broadcast to all of the axes."""
+    array = aligned(array, wire, axes)
+    return jnp.broadcast_to(array, (*(axis.size for axis in axes), *array.shape[len(axes):]))
+
+
+class Run:
+    """One evaluation of a graph, or of the body of a scan."""
+
+    def __init__(self, env: Env, keys: Keys, watch: Callable | None = None):
+        self.env, self.keys = env, keys
+
+    def __getitem__(self, wire: Wire) -> Any:
+        return self.env[wire.name]
+
+    def graph(self, graph: Graph) -> None:
+        for box in graph.boxes:
+            with jax.named_scope(f"box-{box.number}"):
+                outputs = MEANING.get(box.op.name, pure)(self, box)
+            self.env.update(zip((wire.name for wire in box.outputs), outputs))
+
+
+def pure(run: Run, box: Box) -> tuple[Any, ...]:
+    """A box that is a function of arrays."""
+    arrays = [run[wire] for wire in box.inputs]
+    axes, attributes = box.axes, box.attributes
+    if not axes:
+        result = box.op.lower(attributes, *arrays)
+    elif box.op.elementwise:
+        rank = max(wire.type.rank for wire in box.inputs)
+        result = box.op.lower(attributes, *(aligned(a, w, axes, rank) for a, w in zip(arrays, box.inputs)))
+    else:
+        def call(*given: Any) -> Any:
+            return box.op.lower(attributes, *given)
+        for axis in reversed(axes):
+            call = jax.vmap(call, in_axes=tuple(0 if axis in wire.axes else None for wire in box.inputs))
+        result = call(*arrays)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def constant(run: Run, box: Box) -> tuple[Any, ...]:
+    kind = box.output.type.kind if isinstance(box.output.type, Array) else None
+    dtype = {"real": jnp.result_type(float), "int": jnp.int32, "bool": bool, "complex": jnp.result_type(complex)}[kind]
+    return (jnp.asarray(box["value"], dtype),)
+
+
+def mix(run: Run, box: Box) -> tuple[Any, ...]:
+    axes = box.output.axes
+    total = None
+    for wire, c in zip(box.inputs, box["coefficients"]):
+        part = aligned(run[wire], wire, axes)
+        c = number(c)
+        part = part if c == 1 else -part if c == -1 else c * part
+        total = part if total is None else total + part
+    if total is None:
+        total = jnp.zeros((), jnp.result_type(float))
+    return (jnp.broadcast_to(total, tuple(axis.size for axis in axes)),)
+
+
+def number(c: Any) -> float:
+    return c if isinstance(c, (int, float)) else float(c.above) / float(c.below)
+
+
+def network(run: Run, box: Box) -> tuple[Any, ...]:
+    """A network takes any leading dimensions: all axes are one batch of its matrix products."""
+    w, x = box.inputs
+    return (box["network"].apply(run[w], run[x]),)
+
+
+def density(run: Run, box: Box) -> tuple[Any, ...]:
+    arrays = [aligned(run[wire], wire, box.axes) for wire in box.inputs]
+    value, *parameters = arrays
+    result = log_density(box["distribution"], box.get("onto"), value, tuple(parameters))
+    return (jnp.broadcast_to(result, tuple(axis.size for axis in box.axes)),)
+
+
+def factor(run: Run, box: Box) -> tuple[Any, ...]:
+    return (run[box.inputs[0]],)
+
+
+def iota(run: Run, box: Box) -> tuple[Any, ...]:
+    return (jnp.arange(box["axis"].size, dtype=jnp.int32) + box["start"],)
+
+
+def rows(run: Run, box: Box) -> tuple[Any, ...]:
+    return (box.rule.draw(run.keys.of("rows:" + box["address"]), box["axis"].total) + box["start"],)
+
+
+def stack_axis(run: Run, box: Box) -> tuple[Any, ...]:
+    (wire,), axis = box.inputs, box["axis"]
+    array = run[wire]
+    if axis in wire.axes:
+        return (jnp.moveaxis(array, wire.axes.index(axis), len(wire.axes) - 1),)
+    place = len(wire.axes)
+    array = jnp.expand_dims(array, place)
+    return (jnp.broadcast_to(array, (*array.shape[:place], axis.size, *array.shape[place + 1:])),)
+
+
+def spread(run: Run, box: Box) -> tuple[Any, ...]:
+    (wire,), axis = box.inputs, box["axis"]
+    array, start = run[wire], box["start"]
+    place = len(wire.axes) + box["dimension"]
+    if start != 0 or array.shape[place] != axis.size:
+        array = jax.lax.slice_in_dim(array, start, start + axis.size, axis=place)
+    return (jnp.moveaxis(array, place, box.output.axes.index(axis)),)
+
+
+def values(run: Run, box: Box) -> tuple[Any, ...]:
+    found = jnp.arange(box["axis"].size, dtype=jnp.int32) + box["start"]
+    return (found.astype(bool) if box.output.type.kind == "bool" else found,)
+
+
+def lands(run: Run, box: Box) -> tuple[Any, ...]:
+    (wire,), axis = box.inputs, box["axis"]
+    axes = box.output.axes
+    there = (jnp.arange(axis.size) + box["start"]).reshape([axis.size if a == axis else 1 for a in axes])
+    same = aligned(run[wire].astype(jnp.int32), wire, axes) == there
+    one, zero = (0.0, -jnp.inf) if box["log"] else (1.0, 0.0)
+    return (jnp.where(same, one, zero).astype(jnp.result_type(float)),)
+
+
+@jax.custom_jvp
+def _guard(x: Any, taken: Any) -> Any:
+    return x
+
+
+@_guard.defjvp
+def _guard_jvp(primals: tuple, tangents: tuple) -> tuple:
+    x, taken = primals
+    return _guard(x, taken), jnp.where(taken, tangents[0], 0.0)
+
+
+def guard(run: Run, box: Box) -> tuple[Any, ...]:
+    x, taken = box.inputs
+    axes = box.output.axes
+    array = full(run[x], x, axes)
+    mask = aligned(run[taken], taken, axes)
+    return (_guard(array, jnp.broadcast_to(mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim)), array.shape)),)
+
+
+def identity(run: Run, box: Box) -> tuple[Any, ...]:
+    return tuple(run[wire] for wire in box.inputs)
+
+
+def points(run: Run, box: Box) -> tuple[Any, ...]:
+    return place_points(run, box)
+
+
+def marginal(run: Run, box: Box) -> tuple[Any, ...]:
+    inner = Run(run.env, run.keys)
+    inner.graph(box.regions[0])
+    return tuple(inner[wire] for wire in box.regions[0].outputs)
+
+
+def forward(run: Run, box: Box) -> tuple[Any, ...]:
+    arrays = [(run[wire], wire.axes) for wire in box.inputs]
+    return (contraction.forward(box, arrays),)
+
+
+def contract(run: Run, box: Box) -> tuple[Any, ...]:
+    arrays = [(run[wire], wire.axes) for wire in box.inputs]
+    return (contraction.log_contract(box, arrays) if box["semiring"] == "log" else contraction.contract(box, arrays),)
+
+
+def scan(run: Run, box: Box) -> tuple[Any, ...]:
+    """`lax.scan`: carries over their axes, then what each step gives, then running sums."""
+    from pullback.backends.xla.sites import step_noise
+    body, count, totals = box.regions[0], box["carries"], box.get("totals", 0)
+    index, carries = body.inputs[0], body.inputs[1:1 + count]
+    dtypes = [array_dtype(wire) for wire in carries]
+    start = [full(run[wire], wire, carry.axes).astype(dtype) for wire, carry, dtype in zip(box.inputs, carries, dtypes)]
+    outputs = body.outputs[count:]
+    given, summed = outputs[:len(outputs) - totals], outputs[len(outputs) - totals:]
+    sums = [jnp.zeros(tuple(axis.size for axis in wire.axes), jnp.result_type(float)) for wire in summed]
+    outside = dict(run.env)
+    scanned = box.get("scanned", ())
+    xs = {wire.name: jnp.moveaxis(run[outer], outer.axes.index(axis), 0) for wire, outer, axis in scanned}
+    length = box["size"]
+    steps = jnp.arange(length, dtype=jnp.int32)
+    noise = step_noise(run, body, steps)
+
+    def step(carry: Any, x: Any) -> Any:
+        before, so_far = carry
+        t, here, noises = x
+        inner = Run({**outside, **here, index.name: t + box["start"], **{w.name: a for w, a in zip(carries, before)}},
+                    replace(run.keys, steps=(*run.keys.steps, t), scanned=noises))
+        inner.graph(body)
+        after = tuple(full(inner[w], w, c.axes).astype(d) for w, c, d in zip(body.outputs, carries, dtypes))
+        so_far = tuple(s + inner[w] for s, w in zip(so_far, summed))
+        return (after, so_far), tuple(inner[w] for w in given)
+    (finals, sums), stacked = jax.lax.scan(step, (tuple(start), tuple(sums)), (steps, xs, noise), length=length)
+    stacked = tuple(jnp.moveaxis(a, 0, len(w.axes)) for a, w in zip(stacked, given))
+    return (*finals, *stacked, *sums)
+
+
+def array_dtype(wire: Wire) -> Any:
+    return {"real": jnp.result_type(float), "int": jnp.int32, "bool": jnp.bool_,
+            "complex": jnp.result_type(complex)}[wire.type.kind]
+
+
+MEANING: dict[str, Callable] = {
+    "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
+    "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
+    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan}

@@ -1,0 +1,131 @@
+"""Random choices in JAX: the points and weights of each site, laid out over the axes of its wires."""
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pullback.compiler.choice import Choice
+from pullback.compiler.ir import Axis, Box, Graph, canonical
+from pullback.compiler.ops import points as points_op
+from pullback.compiler.passes.shapes import finite_size, parameters
+
+SHARED = ("finite", "perturbation")
+
+
+def place_points(run: Any, box: Box) -> tuple[Any, ...]:
+    """The outputs of a `points` box: its values, and its weight where it has one."""
+    own, value = box["axis"], box.output if len(box.outputs) == 1 else box.outputs[0]
+    batch = batch_axes(box)
+    choice = chosen(run, box, batch)
+    scanned = run.keys.scanned.get(box["address"]) if run.keys.scanned else None
+    if scanned is not None:
+        choice = Choice(**{**choice.__dict__, "scanned": scanned})
+    if box["marginal"]:
+        values, weight, log, common = choice.support(), choice.log_probabilities(), True, True
+    else:
+        found = box.rule.points(run.keys.of(box["address"]), choice, None)
+        values, common = found.values, found.common
+        log = found.log_weights is not None
+        weight = found.log_weights if log else found.weights
+    count = values.shape[0]
+    if weight is not None:
+        weight = jnp.broadcast_to(weight, (count, *(axis.size for axis in batch)))
+        if own is None or own.kind == "points":  # Σ wₖ fₖ is kept as the mean of K·wₖ fₖ
+            weight = weight + jnp.log(count) if log and count > 1 else weight * count if count > 1 else weight
+        if box.get("masked"):
+            taken = box.inputs[-1]
+            mask = laid(run[taken], taken.axes, batch)[None]
+            weight = jnp.where(mask, weight, 0.0 if log and not box["marginal"] else -jnp.log(count) if log else 1.0 / count)
+        if box["log"] and not log:
+            weight = jnp.log(weight)
+    if box["joint"]:
+        return joint(box, choice, values, weight, batch)
+    result = [values_of(values, common, own, batch, value)]
+    if len(box.outputs) > 1:
+        result.append(with_own(weight, own, batch, box.outputs[1].axes))
+    return tuple(result)
+
+
+def batch_axes(box: Box) -> tuple[Axis, ...]:
+    """The axes that a choice is drawn over, less its own."""
+    own = box["axis"]
+    if own is not None and own.kind == "finite":
+        return canonical(axis for axis in box.axes if axis != own)
+    return tuple(axis for axis in box.outputs[0].axes if axis != own)
+
+
+def laid(array: Any, axes: tuple[Axis, ...], want: tuple[Axis, ...]) -> Any:
+    """The array with size 1 along the wanted axes that it lacks."""
+    sizes = dict(zip(axes, array.shape))
+    return array.reshape(*(sizes.get(axis, 1) for axis in want), *array.shape[len(axes):])
+
+
+def chosen(run: Any, box: Box, batch: tuple[Axis, ...]) -> Choice:
+    """The choice with its parameters in order: own axis first where they have it, then the batch."""
+    own, arrays = box["axis"], []
+    for wire in parameters(box):
+        array, axes = run[wire], wire.axes
+        if own is not None and own in axes:
+            array = jnp.moveaxis(array, axes.index(own), 0)
+            axes = (own, *(axis for axis in axes if axis != own))
+            arrays.append(laid(array, axes, (own, *batch)))
+        else:
+            arrays.append(laid(array, axes, batch))
+    value = box.outputs[0]
+    return Choice(box["distribution"], tuple(arrays), tuple(axis.size for axis in batch),
+                  tuple(axis.kind in SHARED for axis in batch), tuple(value.type.shape), finite_size(box), box.get("onto"))
+
+
+def values_of(values: Any, common: bool, own: Axis | None, batch: tuple[Axis, ...], wire: Any) -> Any:
+    if common:
+        return values if own is not None else values[0]
+    return with_own(values, own, batch, wire.axes)
+
+
+def with_own(array: Any, own: Axis | None, batch: tuple[Axis, ...], axes: tuple[Axis, ...]) -> Any:
+    """[K, *batch, …] laid out over `axes`: the own axis in its place, or dropped where the rule gives one point."""
+    if own is None:
+        return array[0]
+    return jnp.moveaxis(array, 0, axes.index(own))
+
+
+def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis, ...]) -> tuple[Any, ...]:
+    """All combinations of a finite choice's values over the elements of its mixed plates: [Kⁿ, n] values, [Kⁿ] weights."""
+    own, mixed = box["axis"], [axis for axis in batch if axis in box["joint"]]
+    rest = [axis for axis in batch if axis not in box["joint"]]
+    n = 1
+    for axis in mixed:
+        n *= axis.size
+    base = values.shape[0]
+    digits = (jnp.arange(own.size)[:, None] // base ** jnp.arange(n)[None, :]) % base
+    grid = values[digits].reshape(own.size, *(axis.size for axis in mixed), *values.shape[1:])
+    order = [1 + batch.index(axis) for axis in mixed] + [1 + batch.index(axis) for axis in rest]
+    w = jnp.transpose(weight, (0, *order)).reshape(base, n, *(axis.size for axis in rest))
+    picked = w[digits, jnp.arange(n)[None, :]]
+    total = picked.sum(1) if box["log"] else picked.prod(1)
+    value_axes, weight_axes = box.outputs[0].axes, box.outputs[1].axes
+    have = (own, *mixed)
+    grid = jnp.transpose(grid, (*(have.index(axis) for axis in value_axes), *range(len(have), grid.ndim)))
+    have = (own, *rest)
+    return grid, jnp.transpose(total, tuple(have.index(axis) for axis in weight_axes))
+
+
+def step_noise(run: Any, body: Graph, steps: Any) -> dict[str, Any]:
+    """The noise of every step of a scan, drawn before it: the same numbers as drawn inside, in one call."""
+    found = {}
+    for box in body.boxes:
+        if box.op is not points_op or box["distribution"].noise is None or box["marginal"] or (
+                box["axis"] is not None and box["axis"].kind != "points"):
+            continue
+        batch = batch_axes(box)
+        count = () if box["axis"] is None else (box["axis"].size,)
+        sizes = tuple(1 if axis.kind in SHARED else axis.size for axis in batch)
+        key = run.keys.of(box["address"])
+        event, noise = tuple(box.outputs[0].type.shape), box["distribution"].noise
+
+        def draw(step: Any) -> Any:
+            return noise.draw(jax.random.fold_in(key, step), (*(count or (1,)), *sizes), jnp.result_type(float), event)
+        found[box["address"]] = jax.vmap(draw)(steps)
+    return found

@@ -1,0 +1,71 @@
+"""What is known of a graph: each analysis computed at most once, and read by rules, `auto`, the ledger and the drawings."""
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pullback.compiler import ops as op
+from pullback.compiler import rule as rules
+from pullback.compiler.analyses import smoothness, support
+from pullback.compiler.diagnostic import Diagnostic
+from pullback.compiler.ir import Box, Graph
+from pullback.compiler.passes.shapes import finite_size
+
+
+class Facts:
+    """The facts of one graph, run with so many particles; a rule's `admits` is given these."""
+
+    def __init__(self, graph: Graph, particles: int = 1, marginal: frozenset[str] = frozenset()):
+        self.graph, self.particles = graph, particles
+
+    @cached_property
+    def jumps(self) -> Any:
+        return smoothness.jumps(self.graph)
+
+    def jump(self, box: Box) -> Diagnostic | None:
+        """The error of `by reparam` where something downstream jumps in the choice's value."""
+        return smoothness.jump(box, self.jumps, self.admissible(box))
+
+    def assumed(self, box: Box) -> str:
+        """What had to be assumed for the choice to be smooth downstream ("" for nothing)."""
+        return smoothness.assumed(box, self.jumps)
+
+    def no_path(self, box: Box) -> Diagnostic | None:
+        """The error of `by reparam` where a draw has no pathwise derivative."""
+        distribution = box["distribution"]
+        if distribution.kind == "int":
+            return Diagnostic("smoothness", f"`{box.output.name}` is drawn `by reparam`, but `{distribution.name}` is discrete",
+                              box.span, "its value moves in jumps", help=f"{self.admissible(box)}")
+        if not distribution.reparameterized and distribution.fields:
+            return Diagnostic("smoothness", f"a draw of `{distribution.name}` has no pathwise derivative", box.span,
+                              "drawn `by reparam`", help="`by reinforce` is unbiased here")
+        return None
+
+    def infinite(self, box: Box) -> Diagnostic | None:
+        """The error of `by enum` where the support is not finite."""
+        if box["distribution"].finite is None:
+            return Diagnostic("support", f"`{box.output.name}` is drawn `by enum`, but the support of "
+                              f"`{box['distribution'].name}` is not finite", box.span, "there is no end to its values",
+                              help=self.admissible(box))
+        if finite_size(box) is None:
+            return Diagnostic("support", f"`{box.output.name}` is drawn `by enum`, but how many values it has is not known "
+                              "before the run", box.span, "give its size as a constant", help=self.admissible(box))
+        return None
+
+    def moves(self, box: Box) -> Diagnostic | None:
+        """The error of a score where the support itself depends on a parameter."""
+        return support.moves(self.graph, box)
+
+    def refuse(self, box: Box, code: str, message: str, help: str = "") -> Diagnostic:
+        return Diagnostic(code, message, box.span, help=help)
+
+    def admissible(self, box: Box) -> str:
+        """The rules that are sound for a choice, as a sentence: `by reinforce` is unbiased here."""
+        found = []
+        if box["distribution"].finite is not None and finite_size(box) is not None:
+            found.append("`by enum`")
+        if not box["distribution"].support.moves:
+            found.append("`by reinforce`")
+        if not found:
+            return ""
+        return f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} unbiased here"

@@ -1,0 +1,96 @@
+"""Write the steps of a short loop one after another.
+
+A scan whose carry can't be enumerated by value is unrolled where its length is known and the product of the supports of its
+enumerable choices stays within the points that one enumeration may have.
+
+Needs: nothing.  Leaves: no scan of the given names; site `z` of step t is `z[t]`.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pullback.compiler import ops as op
+from pullback.compiler.ir import Box, Graph, Names, Wire
+from pullback.compiler.passes.shapes import finite_size
+from pullback.compiler.type import Array, known
+
+LIMIT = 4096
+STEPS = 16
+
+
+def short(graph: Graph, loop: str | None) -> bool:
+    """Is the loop short enough to be unrolled?"""
+    for box in graph.walk():
+        if box.op is op.scan and box["name"] == loop:
+            if not known(box["size"]) or box["size"] > STEPS:
+                return False
+            points = 1
+            for inner in box.regions[0].walk():
+                size = finite_size(inner) if inner.op is op.draw else None
+                if known(size or 1) and getattr(inner.rule, "axis", "finite") == "finite":
+                    points *= size or 1
+            return points ** box["size"] <= LIMIT
+    return False
+
+
+def unroll(graph: Graph, loops: set[str]) -> Graph:
+    return opened(graph, loops, graph.names()) if loops else graph
+
+
+def opened(graph: Graph, loops: set[str], names: Names) -> Graph:
+    boxes: list[Box] = []
+    same: dict[Wire, Wire] = {}
+    for box in graph.boxes:
+        box = box.but(inputs=tuple(same.get(w, w) for w in box.inputs),
+                      regions=tuple(opened(region.rename(same), loops, names) for region in box.regions))
+        if box.op is op.scan and box["name"] in loops:
+            same.update(zip(box.outputs, steps(box, boxes, names)))
+        else:
+            boxes.append(box)
+    return replace(graph, boxes=tuple(boxes), outputs=tuple(same.get(w, w) for w in graph.outputs))
+
+
+def steps(box: Box, boxes: list[Box], names: Names) -> list[Wire]:
+    """Write every step; the wires that stand for the scan's outputs."""
+    body, count = box.regions[0], box["carries"]
+    carries = list(box.inputs[:count])
+    given: list[list[Wire]] = [[] for _ in body.outputs[count:]]
+    for t in range(box["size"]):
+        index = Wire(names.fresh(body.inputs[0].name), Array("int"), span=box.span)
+        boxes.append(Box(op.constant, (), (index,), attributes={"value": box["start"] + t}, span=box.span))
+        same = {body.inputs[0]: index, **dict(zip(body.inputs[1:1 + count], carries))}
+        step = copied(body, same, names, f"[{t}]")
+        boxes += step.boxes
+        carries = list(step.outputs[:count])
+        for found, wire in zip(given, step.outputs[count:]):
+            found.append(wire)
+    stacked = []
+    for output, items in zip(box.outputs[count:], given):
+        boxes.append(Box(op.stack, tuple(items), (output,), span=box.span))
+        stacked.append(output)
+    return carries + stacked
+
+
+def copied(graph: Graph, same: dict[Wire, Wire], names: Names, suffix: str) -> Graph:
+    """The graph with fresh names for all that it makes."""
+    same = dict(same)
+
+    def now(wire: Wire) -> Wire:
+        return same.get(wire, wire)
+    boxes = []
+    for box in graph.boxes:
+        bound = [w for region in box.regions for w in region.inputs if w not in box.inputs]
+        for wire in (*bound, *box.outputs):
+            same[wire] = replace(wire, name=names.fresh(wire.name))
+        attributes = dict(box.attributes)
+        for key in ("address", "name"):
+            if key in attributes and (box.op in (op.draw, op.plate, op.scan) or key == "address"):
+                attributes[key] = f"{attributes[key]}{suffix}"
+        regions = []
+        for region in box.regions:
+            inner = copied(region, same, names, suffix)
+            regions.append(replace(inner, inputs=tuple(now(w) for w in region.inputs)))
+        boxes.append(replace(box, inputs=tuple(map(now, box.inputs)), outputs=tuple(map(now, box.outputs)),
+                             regions=tuple(regions), attributes=attributes, number=None,
+                             origin=() if box.number is None else (box.number,)))
+    return replace(graph, boxes=tuple(boxes), outputs=tuple(map(now, graph.outputs)))

@@ -1,0 +1,73 @@
+"""The compiler on one page: the passes by name and in order.
+
+    ir ─ inline ─ checked ─ loops ─ terms ─ ancestors ─ points ─ lift ─ hoist ─ estimator
+
+`stages(graph, …)` gives the graph after each; `f.graph(name)` and `draw` read them there.
+"""
+from __future__ import annotations
+
+from typing import Callable
+
+from pullback.compiler.analyses.bias import check
+from pullback.compiler.diagnostic import NotEnumerable, ProgramError, Reported
+from pullback.compiler.ir import Graph
+from pullback.compiler.passes.ancestors import ancestors
+from pullback.compiler.passes.choose import choose
+from pullback.compiler.passes.contract import contract
+from pullback.compiler.passes.hoist import hoist
+from pullback.compiler.passes.inline import inline
+from pullback.compiler.passes.lift import lift
+from pullback.compiler.passes.loops import loops
+from pullback.compiler.passes.points import points
+from pullback.compiler.passes.simplify import simplify
+from pullback.compiler.passes.terms import terms
+from pullback.compiler.passes.unroll import short, unroll
+
+NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "estimator")
+
+
+def passes(particles: int, refused: dict[str, str], allow_biased: bool) -> list[tuple[str, Callable[[Graph], Graph]]]:
+    """Every pass with its name, closed over the options."""
+    return [
+        ("inline", lambda g: simplify(inline(g))),
+        ("checked", lambda g: check(choose(g, particles, refused), allow_biased)),
+        ("loops", lambda g: simplify(loops(g))),
+        ("terms", lambda g: simplify(terms(g))),
+        ("ancestors", ancestors),
+        ("points", points),
+        ("lift", lambda g: lift(g, particles)),
+        ("hoist", hoist),
+        ("estimator", lambda g: simplify(contract(g))),
+    ]
+
+
+def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False) -> dict[str, Graph]:
+    """The graph after every pass; `ProgramError` with all that is wrong.
+
+    An automatic `enum` that a later pass finds impossible (the loop carries more than its values) is chosen anew; a short
+    loop is unrolled first.
+    """
+    refused: dict[str, str] = {}
+    unrolled: set[str] = set()
+    for _ in range(1000):
+        found = {"ir": graph}
+        now = unroll(graph, unrolled)
+        try:
+            for name, change in passes(particles, refused, allow_biased):
+                now = found[name] = change(now)
+            return found
+        except NotEnumerable as problem:
+            if problem.loop not in unrolled and short(graph, problem.loop):
+                unrolled.add(problem.loop)
+            elif automatic(now, problem.site) and problem.site not in refused:
+                refused[problem.site] = problem.reason
+            else:
+                raise ProgramError(problem.diagnostics) from None
+        except Reported as problem:
+            raise ProgramError(problem.diagnostics) from None
+    raise AssertionError("the choice of rules does not settle")
+
+
+def automatic(graph: Graph, site: str | None) -> bool:
+    """Was the rule of the site chosen by the compiler?"""
+    return any(box.get("address") == site and box.get("auto") for box in graph.walk())
