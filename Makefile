@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 .PHONY: run test bench setup lock
 
 run: setup
-	$(PY) examples/vae/run.py
+	$(PY) -m examples.vae.run
 
 test: setup
 	$(PY) -m pytest -n 2

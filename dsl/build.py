@@ -10,12 +10,14 @@ from typing import Any, Callable
 
 from lark import Token, Tree
 
+from pullback.compiler.diagnostic import near
 from pullback.compiler.source import Span
 from pullback.dsl import syntax as s
 from pullback.dsl.expressions import Expressions
 from pullback.dsl.layout import DEPTH, too_deep
 from pullback.dsl.strings import plain
 
+CLAUSES = tuple("maximize minimize improve validate over using given draw with".split())
 COUNTS = ("particles", "steps", "rollout", "inner steps", "batch")
 PRECEDENCE = {"OR": 1, "AND": 2, "PLUS": 3, "MINUS": 3, "COMPOSE": 4, "STAR": 5, "TIMES": 5}
 FLAT = frozenset("arguments argument by rules rule binders path block until with_ indices parentheses type "
@@ -111,7 +113,9 @@ class Builder(Expressions):
                         span=self.span(node))
 
     def parameters(self, _, *parameters):
-        return tuple(parameter for parameter in parameters if parameter is not None)
+        named = tuple(parameter for parameter in parameters if parameter is not None)
+        self.once(named, "parameter")
+        return named
 
     def parameter(self, node, name, type_, *default):
         value = default[1] if default[0] is not None else None
@@ -191,7 +195,11 @@ class Builder(Expressions):
         return s.Counts(tuple(counts), span=self.span(node))
 
     def count(self, node, word, value):
-        return s.Count(" ".join(word.split()), value, span=self.span(node))
+        counted = " ".join(word.split())
+        if counted not in COUNTS:
+            self.fault(f"a fit has no clause `{word}`", word, help=near(word, (*CLAUSES, *COUNTS)) or
+                       "clauses begin with " + ", ".join(f"`{clause}`" for clause in (*CLAUSES, *COUNTS)))
+        return s.Count(counted, value, span=self.span(node))
 
     # ---- statements
 

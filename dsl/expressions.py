@@ -15,6 +15,7 @@ from pullback.dsl.layout import Fault
 from pullback.dsl.strings import pieces
 
 RESERVED = frozenset("and by elif else false for if in not or return true".split())
+ELSEWHERE = {"True": "write `true`", "False": "write `false`", "None": "there is no such value: leave it out"}
 
 
 class Expressions:
@@ -121,6 +122,11 @@ class Expressions:
 
     def binder(self, node, *parts):
         *names, _, domain = (part for part in parts if part is not None)
+        match domain:
+            case s.Call(s.Name("range"), (s.Argument(None, stop),)):
+                self.fault("a range is written `a..b`", domain, help=f"write `0..{stop.span.text}`")
+            case s.Call(s.Name("range"), (s.Argument(None, start), s.Argument(None, stop))):
+                self.fault("a range is written `a..b`", domain, help=f"write `{start.span.text}..{stop.span.text}`")
         return s.Binder(tuple(map(self.binding, names)), domain, span=self.span(node))
 
     def range_both(self, node, start, stop):
@@ -148,6 +154,8 @@ class Expressions:
         return indices
 
     def name(self, node, token):
+        if token in ELSEWHERE:
+            self.fault(f"`{token}` is Python's word", token, help=ELSEWHERE[token])
         return s.Name(self.binding(token), span=self.span(node))
 
     def number(self, node, token):
@@ -207,7 +215,23 @@ class Expressions:
         return s.Ruled(value, rules, span=self.span(node))
 
     def arguments(self, _, *arguments):
-        return tuple(argument for argument in arguments if argument is not None)
+        given = tuple(argument for argument in arguments if argument is not None)
+        self.once(given, "argument")
+        for before, argument in zip(given, given[1:]):
+            if before.name is not None and argument.name is None:
+                self.fault("an argument without a name stands before those with one", argument,
+                           help=f"move it before `{before.name} = …`, or name it")
+                break
+        return given
+
+    def once(self, parts, what):
+        """No name stands twice."""
+        seen: dict[str, s.Node] = {}
+        for part in parts:
+            first = seen.setdefault(part.name, part) if part.name is not None else part
+            if first is not part:
+                self.fault(f"the {what} `{part.name}` stands here twice", part,
+                           notes=((first.span.start, first.span.end, "first here"),))
 
     def argument(self, node, value):
         return s.Argument(None, value, span=self.span(node))
@@ -232,7 +256,9 @@ class Expressions:
         return s.DiagramType(value, span=self.span(node))
 
     def record_type(self, node, *fields):
-        return s.RecordType(tuple(field for field in fields if field is not None), span=self.span(node))
+        named = tuple(field for field in fields if field is not None)
+        self.once(named, "field")
+        return s.RecordType(named, span=self.span(node))
 
     def type_field(self, node, name, type_):
         return s.TypeField(self.word(name), type_, span=self.span(node))

@@ -93,6 +93,7 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
             end = text.find("\n", start)
             found.append(Fault("this string is never closed", start, len(text) if end < 0 else end,
                                help='it ends on its line; `"""` begins a text of several lines'))
+            opened.clear()
             if logical:
                 faulty.add(logical[-1].first)
         elif piece.startswith('"'):
@@ -100,6 +101,10 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
             if logical:
                 logical[-1].last = number
         elif piece in CLOSES:
+            while opened and opened[-1][0] != CLOSES[piece] and CLOSES[piece] in (bracket for bracket, _ in opened):
+                bracket, at = opened.pop()
+                found.append(unclosed_at(at, bracket))
+                faulty.add(logical[-1].first)
             if opened:
                 opened.pop()
         else:

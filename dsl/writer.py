@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported
-from pullback.compiler.ir import NOTHING, Box, Graph, Names, Wire
+from pullback.compiler.ir import Box, Graph, Names, Wire
 from pullback.compiler.op import Op
 from pullback.compiler.source import Span
 from pullback.compiler.type import INT, Array, Constraint, Type, known
@@ -64,7 +65,7 @@ class Writer:
 
     # ---- boxes
 
-    def emit(self, what: Op, inputs: Sequence[Wire], attributes: Mapping[str, Any] = NOTHING, *, span: Span | None = None,
+    def emit(self, what: Op, inputs: Sequence[Wire], attributes: Mapping[str, Any] = MappingProxyType({}), *, span: Span | None = None,
              base: str = "", rule: Any = None, types: Sequence[Type] | None = None, regions: Sequence[Graph] = (),
              bases: Sequence[str] = ()) -> tuple[Wire, ...]:
         """Write a box; its outputs.  Types are the op's own, unless they are given."""

@@ -237,8 +237,9 @@ def scan(run: Run, box: Box) -> tuple[Any, ...]:
     given, summed = outputs[:len(outputs) - totals], outputs[len(outputs) - totals:]
     sums = [jnp.zeros(tuple(axis.size for axis in wire.axes), jnp.result_type(float)) for wire in summed]
     outside = dict(run.env)
-    scanned = box.get("scanned", ())
-    xs = {wire.name: jnp.moveaxis(run[outer], outer.axes.index(axis), 0) for wire, outer, axis in scanned}
+    rows = slice(1 + count, 1 + count + box.get("scanned", 0))
+    xs = {inside.name: jnp.moveaxis(run[outer], outer.axes.index(box["steps"]), 0)
+          for inside, outer in zip(body.inputs[rows], box.inputs[count:])}
     length = box["size"]
     steps = jnp.arange(length, dtype=jnp.int32)
     noise = step_noise(run, body, steps)

@@ -65,14 +65,13 @@ class Hoisting:
             else:
                 rest.append(inner)
         read = {w for b in rest for w in b.inputs} | set(body.outputs)
-        scanned = tuple((wire, stacked[wire], axis) for wire in each if wire in read)
-        made = {wire for wire, _, _ in scanned}
-        rest_graph = Graph((index, *body.inputs[1:1 + count], *made), tuple(rest), body.outputs)
-        captured = free(rest_graph)
-        new = replace(rest_graph, inputs=(index, *body.inputs[1:1 + count], *captured))
-        outer = tuple(w for _, w, _ in scanned)
-        before.append(box.but(inputs=(*box.inputs[:count], *captured, *outer), regions=(new,),
-                              attributes={"scanned": scanned}))
+        scanned = tuple(wire for wire in body.wires() if wire in each and wire in read)
+        bound = (index, *body.inputs[1:1 + count], *scanned)
+        new = Graph(bound, tuple(rest), body.outputs)
+        captured = free(new)
+        before.append(box.but(inputs=(*box.inputs[:count], *(stacked[w] for w in scanned), *captured),
+                              regions=(replace(new, inputs=(*bound, *captured)),),
+                              attributes={"scanned": len(scanned), "steps": axis}))
         return before
 
     @staticmethod

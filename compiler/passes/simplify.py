@@ -81,15 +81,18 @@ def trimmed(box: Box, read: set[Wire]) -> Box:
             needed = _reach(body, [body.outputs[i] for i in wanted | keep])
             keep |= {i for i in range(count) if i in wanted or body.inputs[1 + i] in needed}
         kept = sorted(keep) + [i for i in range(count, len(box.outputs)) if i in wanted]
-        start = 1 + count
+        start, rows = 1 + count, box.get("scanned", 0)
         body = replace(body, inputs=(body.inputs[0], *(body.inputs[1 + i] for i in sorted(keep)), *body.inputs[start:]),
                        outputs=tuple(body.outputs[i] for i in kept))
         body = _used(body)
         inside = _read(body)
-        captured = tuple(w for w in box.inputs[count:] if w in inside)
-        body = replace(body, inputs=(*body.inputs[:1 + len(keep)], *captured))
-        return box.but(inputs=(*(box.inputs[i] for i in sorted(keep)), *captured), regions=(body,),
-                       outputs=tuple(box.outputs[i] for i in kept), attributes={"carries": len(keep)})
+        inner = body.inputs[1 + len(keep):1 + len(keep) + rows]
+        scanned = [(w, outer) for w, outer in zip(inner, box.inputs[count:]) if w in inside]
+        captured = tuple(w for w in box.inputs[count + rows:] if w in inside)
+        body = replace(body, inputs=(*body.inputs[:1 + len(keep)], *(w for w, _ in scanned), *captured))
+        return box.but(inputs=(*(box.inputs[i] for i in sorted(keep)), *(w for _, w in scanned), *captured), regions=(body,),
+                       outputs=tuple(box.outputs[i] for i in kept),
+                       attributes={"carries": len(keep), **({"scanned": len(scanned)} if rows else {})})
     kept = [i for i, wire in enumerate(box.outputs) if wire in read]
     bound = 1 if box.op.name == "plate" else 0
     first = 1 if box.op.name == "branch" else 0
