@@ -20,6 +20,7 @@ from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
 from pullback.compiler.passes.points import points
 from pullback.compiler.passes.simplify import simplify
+from pullback.compiler.passes.takes import takes
 from pullback.compiler.passes.terms import terms
 from pullback.compiler.passes.unroll import short, unroll
 
@@ -36,7 +37,7 @@ def passes(particles: int, refused: dict[str, str], allow_biased: bool) -> list[
         ("ancestors", ancestors),
         ("points", points),
         ("lift", lambda g: lift(g, particles)),
-        ("hoist", hoist),
+        ("hoist", lambda g: takes(hoist(g))),
         ("estimator", lambda g: simplify(contract(g))),
     ]
 

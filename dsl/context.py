@@ -75,7 +75,9 @@ class Scope:
 @dataclass
 class Frame:
     """A loop around: its index, its range, the arrays that it fills (name → how far the place is from the index), and what
-    it carries of them: `lags[name][k]` is the element of k iterations ago."""
+    it carries of them: `lags[name][k]` is the element of k iterations ago.  `wanted`: the longest lag that is read, where,
+    and whether only under a condition.  `outside`: the scope around;
+    `around`: the loops around."""
 
     index: Wire
     name: str
@@ -83,8 +85,9 @@ class Frame:
     size: Size
     fills: dict[str, int] = field(default_factory=dict)
     lags: dict[str, dict[int, Any]] = field(default_factory=dict)
-    wanted: dict[str, tuple[int, Span | None]] = field(default_factory=dict)
-    probing: bool = False
+    wanted: dict[str, tuple[int, Span | None, bool]] = field(default_factory=dict)
+    outside: Any = None
+    around: tuple = ()
 
 
 @dataclass

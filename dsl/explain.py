@@ -72,7 +72,8 @@ def first(program: str) -> reader.Unexpected:
 
 
 def said(mistake: Mistake, words: dict[str, str], mark: tuple[int, int] | None, fault: reader.Unexpected) -> Fault:
-    words = {"found": fault.text} | words
+    shown = fault.text if fault.text.isprintable() else f"U+{ord(fault.text[0]):04X}"
+    words = {"found": shown} | words
     start, end = mark or (fault.start, fault.end)
     return Fault(mistake.message.format(**words), start, end, code=mistake.code, help=mistake.help.format(**words))
 

@@ -38,7 +38,8 @@ class Layout:
     always_accept = ("_NL",)
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        columns, open_, before, signs, shallow = [0], [], None, 0, None
+        columns, open_, depth = [0], [], Depth()
+        before = shallow = None
         for token in stream:
             kind = token.type
             if kind == "_NL":
@@ -46,6 +47,7 @@ class Layout:
                 if "\t" in line:
                     raise tab(token.end_pos - len(line) + line.index("\t"))
                 if not open_:
+                    depth = Depth()
                     yield from line_end(token, before, columns, len(line))
                 elif len(line) <= columns[-1]:
                     shallow = token
@@ -55,17 +57,41 @@ class Layout:
             shallow = None
             if kind in OPENING:
                 open_.append(token)
-                if len(open_) + len(columns) > DEPTH:
-                    raise too_deep(token.start_pos, token.end_pos)
             elif kind in CLOSING:
                 close(token, open_)
-            signs = signs + 1 if kind in ("MINUS", "NOT") else 0
-            if signs > DEPTH:
+            if max(len(open_) + len(columns), depth.after(kind)) > DEPTH:
                 raise too_deep(token.start_pos, token.end_pos)
             before = token
             yield token
         if open_:
             raise unclosed(open_[-1])
+
+
+class Depth:
+    """How deep a line is nested without brackets: signs, `else`, reductions, and what follows a value (`a.b[0](c)`).
+
+    The exact depth is known only when the tree is built; this one stops a text of a megabyte before it is parsed.
+    """
+
+    def __init__(self) -> None:
+        self.signs, self.levels = 0, [[0, 0]]
+
+    def after(self, kind: str) -> int:
+        level = self.levels[-1]
+        self.signs = self.signs + 1 if kind in ("MINUS", "NOT") else 0
+        if kind in ("ELSE", "REDUCE", "ARGMIN"):
+            level[0] += 1
+        elif kind == "COMMA":
+            level[:] = 0, 0
+        if kind in OPENING or kind == "DOT":
+            level[1] += 1
+        elif kind not in CLOSING and kind != "NAME":
+            level[1] = 0
+        if kind in OPENING:
+            self.levels.append([0, 0])
+        elif kind in CLOSING and len(self.levels) > 1:
+            self.levels.pop()
+        return max(self.signs, *level)
 
 
 def line_end(token: Token, before: Token | None, columns: list[int], column: int) -> Iterator[Token]:
@@ -74,7 +100,7 @@ def line_end(token: Token, before: Token | None, columns: list[int], column: int
 
     def mark(kind: str) -> Token:
         where = before if before is not None else token
-        return Token(kind, "", start_pos=end, line=where.end_line, column=where.end_column,
+        return Token(kind, "\n", start_pos=end, line=where.end_line, column=where.end_column,
                      end_line=where.end_line, end_column=where.end_column, end_pos=end)
 
     yield mark("_NL")

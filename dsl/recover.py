@@ -14,10 +14,10 @@ from pullback.compiler.source import Source
 from pullback.dsl import reader
 from pullback.dsl.build import Builder
 from pullback.dsl.explain import explain
-from pullback.dsl.layout import Fault, unclosed_at
+from pullback.dsl.layout import DEPTH, Fault, tab, too_deep, unclosed_at
 
 TRIES, MOST = 20, 100
-PIECE = re.compile(r'"""(?:[^"\\]|\\(?:.|\n)|"(?!""))*"""|"""|"(?:[^"\\\n]|\\.)*"|"|#[^\n]*|[(){}\[\]]|\n')
+PIECE = re.compile(r'"""[^"\\]*(?:(?:\\(?:.|\n)|"(?!""))[^"\\]*)*"""|"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|"|#[^\n]*|[(){}\[\]]|\n')
 CLOSES = {")": "(", "]": "[", "}": "{"}
 BLOCKS = {"for", "group", "if", "elif", "else", "while", "until", "when", "do", "try", "with", "unless"}
 HEADERS = {"fit": "fit x:", "functor": "functor x:", "lexicon": "lexicon x -> n:", "diagram": "diagram x:"}
@@ -37,7 +37,10 @@ class Line:
 def faults(source: Source) -> list[Fault]:
     """What is wrong, in the order of the text: empty if nothing is found."""
     lines = source.text.split("\n")
-    logical, found, cut = scan(source.text, lines)
+    try:
+        logical, found, cut = scan(source.text, lines)
+    except Fault as fault:
+        return [fault]
     budget = 3 * len(source.text) + 100_000
     homeless = False
     for number, (start, end) in enumerate(declarations(logical)):
@@ -67,6 +70,8 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
         rest = line[column:].rstrip("\r")
         if not rest or rest.startswith("#"):
             return
+        if "\t" in line[:column]:
+            raise tab(at + line.index("\t"))
         if opened and column <= logical[-1].column and rest[0] not in CLOSES:
             found.append(unclosed_at(opened[-1][1], opened[-1][0]))
             faulty.add(logical[-1].first)
@@ -109,6 +114,8 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
                 opened.pop()
         else:
             opened.append((piece, start))
+            if len(opened) > DEPTH:
+                raise too_deep(start, start + 1)
     if opened:
         found.append(unclosed_at(opened[-1][1], opened[-1][0]))
         faulty.add(logical[-1].first)
@@ -168,7 +175,7 @@ class Item:
         kind = getattr(raw, "kind", None)
         if getattr(raw, "accepts", None) == {"_INDENT"} and place == 0:
             self.homeless = True
-        if kind == "_INDENT" or fault.code == "layout":
+        if kind == "_INDENT" or raw.code == "layout":
             self.drop_block(place)
             return True
         if known > 1:

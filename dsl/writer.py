@@ -39,6 +39,7 @@ class Writer:
         self.anonymous: set[str] = set()
         self.affine: dict[str, tuple[Wire, Any]] = {}
         self.values: dict[str, Any] = {}
+        self.wholes: dict[tuple, Any] = {}
         self.count = 0
 
     # ---- wires

@@ -88,7 +88,8 @@ def programs() -> Iterator[Entry]:
 
 
 def written(kind: str, name: str, use: str, page: str) -> Entry:
-    return Entry(kind, name, first_line(page), use, f"{name}: a {kind}\n\n    {use}\n\n{page.strip()}\n")
+    article = "an" if kind[0] in "aeio" else "a"
+    return Entry(kind, name, first_line(page), use, f"{name}: {article} {kind}\n\n    {use}\n\n{page.strip()}\n")
 
 
 def first_line(text: str) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from examples import data
 from examples.story import Story
@@ -18,7 +18,7 @@ def forward(params, y):
     seen = -0.5 * ((y.astype(np.float64)[:, None] - loc) / scale) ** 2 - np.log(scale * np.sqrt(2 * np.pi))
     alpha = [log_softmax(first) + seen[0]]
     for row in seen[1:]:
-        alpha.append(logsumexp(alpha[-1][:, None] + move, axis=0) + row)
+        alpha.append(np.logaddexp.reduce(alpha[-1][:, None] + move) + row)
     return np.array(alpha), move, seen
 
 
@@ -27,9 +27,9 @@ def smoothed(params, y):
     alpha, move, seen = forward(params, y)
     beta = [np.zeros(2)]
     for row in seen[:0:-1]:
-        beta.append(logsumexp(move + row + beta[-1], axis=1))
+        beta.append(np.logaddexp.reduce(move + row + beta[-1], axis=1))
     joint = alpha + np.array(beta[::-1])
-    return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    return np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
 
 
 def main(argv=None):
@@ -41,7 +41,7 @@ def main(argv=None):
         value = float(likelihood(story.key(1), fit.params, growth=y))
         story.say(f"log likelihood a quarter, {len(y)} quarters", value)
         story.say(f"its error, relative to a float64 forward algorithm, {len(y)} quarters",
-                  value * len(y) / logsumexp(forward(fit.params, y)[0][-1]) - 1)
+                  value * len(y) / np.logaddexp.reduce(forward(fit.params, y)[0][-1]) - 1)
     rough = int(np.argmax(fit.params["scale"]))
     story.say("sd of growth in rough and in calm times", np.asarray(fit.params["scale"])[[rough, 1 - rough]])
     chance = smoothed(fit.params, series["growth"])[:, rough]

@@ -46,7 +46,7 @@ def limit(exponent: Any, value: Any) -> Any:
 
 def stirling(x: Any) -> Any:
     """What log Γ(x) has more than Stirling's (x − ½) log x − x + ½ log 2π; small for large x, where log Γ cancels."""
-    large = jnp.maximum(x, 10)
+    large = jnp.where(x < 10, 10, x)  # not maximum, here and below: at a tie its derivative is half
     r = 1 / (large * large)
     series = (1 / 12 + r * (-1 / 360 + r * (1 / 1260 + r * (-1 / 1680 + r * (1 / 1188 + r * (
         -691 / 360360 + r * (1 / 156 - r * 3617 / 122400))))))) / large
@@ -64,9 +64,9 @@ def deviance(x: Any, mean: Any) -> Any:
 
 def betaln(a: Any, b: Any) -> Any:
     """log B(a, b), precise where one or both are large (JAX's is wrong by 1e-6 in float64 from 8 on)."""
-    p, q = jnp.where(a > b, b, a), jnp.where(a > b, a, b)  # not minimum: its tie halves second derivatives
+    p, q = jnp.where(a > b, b, a), jnp.where(a > b, a, b)
     both = LOG_2PI / 2 - 0.5 * jnp.log(q) + (p - 0.5) * jnp.log(p / (p + q)) + stirling(p)
-    one = gammaln(jnp.minimum(p, 10)) + p - p * jnp.log(p + q) - 0.5 * jnp.log1p(-p / (p + q))
+    one = gammaln(jnp.where(p < 10, p, 10)) + p - p * jnp.log(p + q) - 0.5 * jnp.log1p(-p / (p + q))
     return jnp.where(p >= 10, both, one) + q * jnp.log1p(-p / (p + q)) + stirling(q) - stirling(p + q)
 
 

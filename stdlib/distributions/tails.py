@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.special import gammainc, gammaincc, gammaln, log_ndtr
 
 from pullback.stdlib.distributions.numerics import log1mexp
@@ -46,7 +47,7 @@ def by_hazard(hazard: Callable[..., Any]) -> Tails:
 
 
 def laplace_above(z: Any) -> Any:
-    return jnp.where(z > 0, -z - jnp.log(2.0), jnp.log1p(-jnp.exp(jnp.minimum(z, 0)) / 2))
+    return jnp.where(z > 0, -z - jnp.log(2.0), jnp.log1p(-jnp.exp(jnp.where(z > 0, 0, z)) / 2))
 
 
 def cauchy_above(z: Any) -> Any:
@@ -57,9 +58,12 @@ def log_gammaincc(a: Any, x: Any) -> Any:
     """log Q(a, x) for x > 0, far out by Legendre's continued fraction."""
     far = x > a + 20 + 5 * jnp.sqrt(a)
     y = jnp.where(far, x, a + 30 + 6 * jnp.sqrt(a))
-    fraction = jnp.zeros_like(y)
-    for k in range(40, 0, -1):
-        fraction = k * (a - k) / (y + 2 * k + 1 - a + fraction)
+
+    def deeper(i: int, fraction: Any) -> Any:
+        k = 40.0 - i
+        return k * (a - k) / (y + 2 * k + 1 - a + fraction)
+
+    fraction = lax.fori_loop(0, 40, deeper, jnp.zeros_like(y + a))
     tail = a * jnp.log(y) - y - gammaln(a) - jnp.log(y + 1 - a + fraction)
     near = gammaincc(a, jnp.where(far, a, x))
     return jnp.where(far, tail, jnp.log(jnp.where(near > 0, near, 1)))
@@ -69,11 +73,13 @@ def log_gammainc(a: Any, x: Any) -> Any:
     """log P(a, x) for x > 0, close to 0 by its series."""
     near = x < 0.5 * (a + 1)
     y = jnp.where(near, x, 0.25)
-    term = total = jnp.ones_like(y)
-    for k in range(1, 60):
-        term = term * y / (a + k)
-        total = total + term
-    head = a * jnp.log(y) - y - gammaln(a + 1) + jnp.log(total)
+
+    def further(i: int, sums: tuple) -> tuple:
+        term = sums[0] * y / (a + i + 1)
+        return term, sums[1] + term
+
+    one = jnp.ones_like(y + a)
+    head = a * jnp.log(y) - y - gammaln(a + 1) + jnp.log(lax.fori_loop(0, 60, further, (one, one))[1])
     far = gammainc(a, jnp.where(near, a + 1, x))
     return jnp.where(near, head, jnp.log(jnp.where(far > 0, far, 1)))
 

@@ -79,7 +79,7 @@ def _truncated(ends: tuple[str, ...]) -> Distribution:
     def log_prob(value: Any, *parameters: Any) -> Any:
         value, *parameters = floats(value, *parameters)
         a, rate, low, high = split(parameters)
-        low = jnp.maximum(low, 0)
+        low = jnp.where(low < 0, 0, low)
         inside = (low <= value) & (value <= high)
         x = jnp.where(inside & (value > 0), value, jnp.where(jnp.isfinite(high), (low + high) / 2, low + 1))
         density = gamma_log_prob(x, a, rate) - log_mass(a, rate * low, rate * high)
@@ -87,7 +87,7 @@ def _truncated(ends: tuple[str, ...]) -> Distribution:
 
     def push(noise: Any, *parameters: Any) -> Any:
         a, rate, low, high = split(floats(*parameters))
-        u, a, low, high = jnp.broadcast_arrays(noise, a, rate * jnp.maximum(low, 0), rate * high)
+        u, a, low, high = jnp.broadcast_arrays(noise, a, rate * jnp.where(low < 0, 0, low), rate * high)
         return quantile(u, a, low, high) / rate
 
     def upstream(*parameters: Any) -> Any:

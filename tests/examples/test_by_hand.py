@@ -33,6 +33,11 @@ def jittered(params, scale=0.1):
     return jax.tree.map(lambda leaf: np.asarray(leaf + scale * random.normal(size=leaf.shape), np.float32), params)
 
 
+def drawn(init, scale):
+    """Parameters of the shapes that `init` has, normal: drawn by numpy, so that nothing is compiled for them."""
+    return jittered(jax.tree.map(lambda leaf: np.zeros(leaf.shape), jax.eval_shape(init, KEY)), scale)
+
+
 def network(w, x):
     for place in sorted(w, key=int):
         x = (np.maximum(x, 0) if place != "0" else x) @ w[place]["weight"].T + w[place]["bias"]
@@ -50,7 +55,7 @@ def unbiased(estimate, exact, draws=4000, blocks=10):
     found = found.reshape(draws, -1)
     error = found.std(0, ddof=1) / np.sqrt(len(found))
     assert np.all(error < 0.05 * np.linalg.norm(exact)), "too few draws to see a bias"
-    assert np.all(np.abs(found.mean(0) - exact) < Z_LIMIT * error + 1e-5 * np.abs(exact))
+    assert np.all(np.abs(found.mean(0) - exact) <= Z_LIMIT * error + 1e-5 * np.abs(exact))
 
 
 def test_rows():
@@ -81,7 +86,7 @@ def log_weight(w, v, images, noise, latent):
 
 
 def test_vae():
-    params, images = jittered(vae.init(KEY), 0.02), vae.held_out()["images"][:5]
+    params, images = drawn(vae.init, 0.05), vae.held_out()["images"][:5]
     noise = jax.random.normal(KEY, (5, vae.LATENT))
     p = double(params)
     direct = log_weight(p["w"], p["v"], double(images), double(noise), vae.LATENT)
@@ -89,7 +94,7 @@ def test_vae():
 
 
 def test_iwae():
-    params, images = jittered(iwae.init(KEY), 0.05), iwae.held_out()["images"][:5]
+    params, images = drawn(iwae.init, 0.05), iwae.held_out()["images"][:5]
     noise = jax.random.normal(KEY, (4, 5, iwae.LATENT))
     p = double(params)
     direct = logsumexp(log_weight(p["w"], p["v"], double(images), double(noise), iwae.LATENT), axis=0) - np.log(4)
@@ -97,7 +102,7 @@ def test_iwae():
 
 
 def test_vae_categorical():
-    params, images = jittered(vae_categorical.init(KEY), 0.05), vae_categorical.held_out()["images"][:3]
+    params, images = drawn(vae_categorical.init, 0.05), vae_categorical.held_out()["images"][:3]
     p, x = double(params), double(images)
     q = softmax(network(p["v"], x), axis=1)
     likelihood = [stats.bernoulli.logpmf(x.astype(int), expit(network(p["w"], np.eye(20)[kind]))).sum(1)
@@ -198,7 +203,7 @@ def test_gridworld():
 
 
 def test_air():
-    params, images = jittered(air.init(KEY), 0.02), air.data(12)["images"][:4]
+    params, images = drawn(air.init, 0.05), air.data(12)["images"][:4]
     noise = jax.random.normal(KEY, (air.SLOTS, 4, 2 + air.SHAPE))
     p, x = double(params), double(images)
     direct = [sum(end(p, image, double(noise)[:, i], bits) for bits in ((0, 0), (1, 0), (1, 1)))
