@@ -59,8 +59,8 @@ class ProgramError(ValueError):
 class ArgumentError(TypeError):
     """What was given to a compiled program does not fit it: an array, a file, an option.  `.diagnostics` lists what."""
 
-    def __init__(self, *diagnostics: Diagnostic):
-        self.diagnostics = list(diagnostics)
+    def __init__(self, *findings: Diagnostic | str):
+        self.diagnostics = [Diagnostic("argument", f) if isinstance(f, str) else f for f in findings]
         super().__init__("\n\n".join(map(render, self.diagnostics)))
 
 

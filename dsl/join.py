@@ -75,11 +75,11 @@ def wider(start: Type, assumed: Type, found: Type, attempt: int) -> Type | None:
     joined = joined_type(assumed, found)
     if joined is None or not isinstance(joined, Array) or joined.kind != "int" or joined.constraint is None:
         return joined
-    if same_type(joined, assumed) and attempt > 3:
+    if same_type(joined, assumed):
+        if bounded(assumed):
+            return joined
         tight = joined_type(start, found)
         return tight if bounded(tight) else Array("int", joined.shape)
-    if same_type(joined, assumed):
-        return joined
     if attempt < 3:
         return joined
     if attempt == 3 and bounded(joined):
@@ -90,7 +90,8 @@ def wider(start: Type, assumed: Type, found: Type, attempt: int) -> Type | None:
 
 
 def bounded(type: Any) -> bool:
-    return type is not None and type.bounds is not None and all(known(b) and abs(b) < FAR // 2 for b in type.bounds)
+    """Is a range known, and is no end of it a guess?"""
+    return type is not None and type.bounds is not None and not any(known(b) and abs(b) >= FAR // 2 for b in type.bounds)
 
 
 def cast(ctx: Context, wire: Wire, type: Type) -> Wire:

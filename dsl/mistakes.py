@@ -243,7 +243,7 @@ PLACES = (
             .replace("}}", "}")), model("if a b: x = 1"), model('x ~ llm("a" "b")'), model("return a b"), model("x = a 2"),
             model("x ~ normal(0, 1) y"), "x = a b", model("x[i j] = 3"), model("x = y[i j]"), model("factor a b"),
             model("x = (a b)"), model("x = f(k = a b)"), model("x = (a, b c)"), model("x = f(a 2)"), model("x = [a 2]"),
-            model("x = (a 2)"), model('x = "a" "b"'), model("x = f(k = a 2)"), fit("maximize f(w) g"), "model m() = a b",
+            model("x = (a 2)"), model('x = "a" "b"'), model("x = f(k = a 2)"), "x = a 2", fit("maximize f(w) g"), "model m() = a b",
             "network f: real -> real = a b")),
     Mistake("slices are written `a..b`", "write `x[a..b]`, `x[a..]`, `x[..b]`; `x[..]` is the whole axis",
             (model("x = y[1:3]"), model("x = y[:3]"), model("x = y[i, 1:]"), model("x = y[a:b]"), model("x[1:3] = z"),

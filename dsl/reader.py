@@ -97,3 +97,8 @@ def unexpected(error: Exception, text: str) -> Unexpected:
     start = token.start_pos if token.start_pos is not None else len(text)
     end = token.end_pos if token.end_pos is not None else start
     return Unexpected(str(token), start, end, token.type, accepts)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The tokens of a right program, with the kinds that they have in context."""
+    yield from lark().parse_interactive(text, start="program").iter_parse()

@@ -98,7 +98,7 @@ class Writer:
         if len(self.scene.nodes) > MANY and line.style in ("value", "probability", "weight", "both"):
             given["penwidth"] = "1.4"
         if line.label:
-            given |= {"label": f"<{font(' ' + clip(line.label, 20), 'quiet', 10)}>", "labeltooltip": tip(line.tip)}
+            given |= {"label": f"<{font(NBSP + clip(line.label, 20), 'quiet', 10)}>", "labeltooltip": tip(line.tip)}
         if line.back:
             given["dir"] = "back"
             if given.get("arrowhead"):

@@ -12,12 +12,13 @@ from typing import Iterable
 from pullback.backends.draw.palette import color
 
 NAME, SECOND, CRITICISM, CAPTION, TIP = 20, 28, 28, 24, 4000
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_SPACES = re.compile("[ \t\r\n\f\v\x1c-\x1f\x85\u2028\u2029]+")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def clean(text: str) -> str:
-    """Without what no XML may hold, on one line."""
-    return " ".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text)).split())
+    """Without what no XML may hold, on one line; spaces that may not break are kept."""
+    return _SPACES.sub(" ", _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text)))
 
 
 def clip(text: str, width: int) -> str:

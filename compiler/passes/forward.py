@@ -62,9 +62,9 @@ class Forward:
         terms = [b for b in body.boxes if b.op is op.terms]
         rest = replace(body, boxes=tuple(b for b in body.boxes if b.op is not op.terms))
         if self.log and self.finite:  # the step's factors are in α
-            region = self.placing.region(rest, inner, self.log, context, work)
+            region = self.placing.region(rest, inner, self.log, context, work, frozenset(self.weights))
         else:
-            region = self.placing.region(body, inner, self.log, context, work)
+            region = self.placing.region(body, inner, self.log, context, work, frozenset(self.weights))
         after = [region.outputs[i] for i in kept]
         tail: list[Box] = []
         for site, start in past.items():

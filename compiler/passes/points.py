@@ -42,7 +42,8 @@ class Placing:
         return self.shapes[site]
 
     def region(self, graph: Graph, weights: Weights, log: bool, context: frozenset[Axis],
-               work: Region | None = None) -> Graph:
+               work: Region | None = None, outer: frozenset[tuple[str, bool]] = frozenset()) -> Graph:
+        """`outer`: the sites outside the region, whose weights are multiplied there."""
         work = work or Region()
         for box in graph.boxes:
             match box.op:
@@ -51,7 +52,8 @@ class Placing:
                 case op.scan:
                     Forward(self, box, weights, log, work, graph).write()
                 case op.marginal:
-                    inner = self.region(box.regions[0], dict(weights), True, frozenset(box.get("axes", ())))
+                    inner = self.region(box.regions[0], dict(weights), True, frozenset(box.get("axes", ())),
+                                        outer=frozenset(weights))
                     work.boxes.append(box.but(inputs=free(replace(inner, inputs=())), regions=(closed(replace(inner, inputs=())),)))
                 case op.terms:
                     pass
@@ -59,7 +61,7 @@ class Placing:
                     work.boxes.append(box)
         for box in graph.boxes:
             if box.op is op.terms:
-                work.boxes.append(self.weighted(box, weights, log, context, work))
+                work.boxes.append(self.weighted(box, {k: w for k, w in weights.items() if k not in outer}, log, context, work))
         return replace(graph, boxes=in_order(work.boxes))
 
     def draw(self, box: Box, weights: Weights, log: bool, work: Region) -> Box:
