@@ -181,7 +181,7 @@ class Expressions:
         """The expression in a hole of a string, read by the same grammar at its own place."""
         try:
             inner = type(self)(self.source, self.read)
-            value = inner.build(Tree("parentheses", [self.read(self.source.text, "expr", start, end)]))
+            value = inner.build(Tree("parentheses", [self.read(self.source.text, "value", start, end)]))
         except Fault as fault:
             self.faults.append(Fault("a hole `{…}` holds a name with fields and indices", start, end,
                                      code=fault.code, help="`{{` and `}}` are braces"))

@@ -99,7 +99,7 @@ def mark_ranges(words: list[Word]) -> None:
                         depth += 1
                     elif kind in (OPENING if step < 0 else CLOSING):
                         depth -= 1
-                    if depth < 0 or depth == 0 and kind not in OPERAND | ARITHMETIC | TIGHT | OPENING.keys():
+                    if depth < 0 or depth == 0 and kind not in OPERAND | ARITHMETIC | TIGHT | OPENING:
                         break
                     if depth == 0 and kind in ARITHMETIC and not words[place].tight:
                         words[place].tight = "both"

@@ -18,8 +18,8 @@ from lark import Token
 
 DEPTH = 200
 FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?P<margin>[ \t]*)(?=[^\s#])")
-OPENING = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
-CLOSING = {"RPAR": "(", "RSQB": "[", "RBRACE": "{"}
+OPENING = frozenset(("LPAR", "LSQB", "LBRACE"))
+CLOSING = frozenset(("RPAR", "RSQB", "RBRACE"))
 
 
 class Fault(Exception):
@@ -57,8 +57,8 @@ class Layout:
             shallow = None
             if kind in OPENING:
                 open_.append(token)
-            elif kind in CLOSING:
-                close(token, open_)
+            elif kind in CLOSING and open_:
+                open_.pop()
             if max(len(open_) + len(columns), depth.after(kind)) > DEPTH:
                 raise too_deep(token.start_pos, token.end_pos)
             before = token
@@ -118,16 +118,6 @@ def line_end(token: Token, before: Token | None, columns: list[int], column: int
                         help=f"indent it by {columns[-1]} spaces, as an earlier line, or as the line above")
         yield mark("_DEDENT")
         yield mark("_NL")
-
-
-def close(token: Token, open_: list[Token]) -> None:
-    """A closing bracket must close the bracket opened last."""
-    if not open_:
-        raise Fault(f"`{token}` closes a bracket that was never opened", token.start_pos, token.end_pos)
-    last = open_.pop()
-    if CLOSING[token.type] != last:
-        raise Fault(f"`{token}` does not close `{last}`", token.start_pos, token.end_pos,
-                    label=f"`{OPENING[last.type]}` is due here", notes=((last.start_pos, last.end_pos, "opened here"),))
 
 
 def unclosed(token: Token) -> Fault:

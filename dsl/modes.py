@@ -35,7 +35,7 @@ class Site:
 
 
 class Sampling:
-    """`keeps`: is there a trace (an objective's choices have none)?"""
+    """`keeps`: is a trace wanted (an objective's choices have none)?"""
 
     def __init__(self, keeps: bool = True):
         self.keeps = keeps
@@ -92,7 +92,7 @@ class Scoring:
     used: dict[str, Span] = field(default_factory=dict)
     missing: dict[str, Span] = field(default_factory=dict)
     ranges: dict[str, dict[int, list]] = field(default_factory=dict)
-    keeps: bool = True
+    keeps: bool = False
 
     def gives(self, name: str) -> bool:
         return name in self.given.fields and name not in self.over

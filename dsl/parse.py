@@ -40,7 +40,7 @@ def parse(source: Source, cache: str | os.PathLike | None = None) -> syntax.Prog
 
 def parse_expression(text: str, name: str = "expression") -> syntax.Expression:
     """One expression, as in a program."""
-    return alone(Source(name, text), "expr")
+    return alone(Source(name, text), "value")
 
 
 def parse_rule(text: str, name: str = "rule") -> syntax.Rule | tuple[syntax.Rule, ...]:

@@ -18,7 +18,7 @@ from lark.utils import TextSlice
 
 from pullback.dsl.layout import Fault, Layout, first_line
 
-STARTS = ("program", "item", "expr", "rule")
+STARTS = ("program", "item", "value", "rule")
 _loaded: list[Lark] = []
 _lock = Lock()
 

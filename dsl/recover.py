@@ -19,6 +19,7 @@ from pullback.dsl.layout import DEPTH, Fault, tab, too_deep, unclosed_at
 TRIES, MOST = 20, 100
 PIECE = re.compile(r'"""[^"\\]*(?:(?:\\(?:.|\n)|"(?!""))[^"\\]*)*"""|"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|"|#[^\n]*|[(){}\[\]]|\n')
 CLOSES = {")": "(", "]": "[", "}": "{"}
+OPENS = {opening: closing for closing, opening in CLOSES.items()}
 BLOCKS = {"for", "group", "if", "elif", "else", "while", "until", "when", "do", "try", "with", "unless"}
 HEADERS = {"fit": "fit x:", "functor": "functor x:", "lexicon": "lexicon x -> n:", "diagram": "diagram x:"}
 MODELS = {"model", "objective", "function", "def", "func", "fn", "fun", "proc", "procedure"}
@@ -106,12 +107,16 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
             if logical:
                 logical[-1].last = number
         elif piece in CLOSES:
-            while opened and opened[-1][0] != CLOSES[piece] and CLOSES[piece] in (bracket for bracket, _ in opened):
-                bracket, at = opened.pop()
-                found.append(unclosed_at(at, bracket))
-                faulty.add(logical[-1].first)
-            if opened:
+            wanted = CLOSES[piece]
+            if wanted in [bracket for bracket, _ in opened]:
+                while opened[-1][0] != wanted:
+                    bracket, at = opened.pop()
+                    found.append(unclosed_at(at, bracket))
+                    faulty.add(logical[-1].first)
                 opened.pop()
+            else:
+                found.append(stray(start, piece, opened.pop() if opened else None))
+                faulty.add(logical[-1].first)
         else:
             opened.append((piece, start))
             if len(opened) > DEPTH:
@@ -120,6 +125,15 @@ def scan(text: str, lines: list[str]) -> tuple[list[Line], list[Fault], set[int]
         found.append(unclosed_at(opened[-1][1], opened[-1][0]))
         faulty.add(logical[-1].first)
     return logical, found, faulty
+
+
+def stray(at: int, piece: str, last: tuple[str, int] | None) -> Fault:
+    """A closing bracket that closes nothing, or the wrong one."""
+    if last is None:
+        return Fault(f"`{piece}` closes a bracket that was never opened", at, at + 1, help="leave it out, or open one")
+    bracket, opened = last
+    return Fault(f"`{piece}` does not close `{bracket}`", at, at + 1, notes=((opened, opened + 1, "opened here"),),
+                 help=f"write `{OPENS[bracket]}`")
 
 
 def declarations(logical: list[Line]) -> list[tuple[int, int]]:

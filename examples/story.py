@@ -42,7 +42,7 @@ class Story:
     def say(self, what: str, value) -> None:
         """Print a figure and keep it."""
         self.figures[what] = np.asarray(value).tolist()
-        print(f"{what}: {np.array2string(np.asarray(value), precision=5, separator=', ')}")
+        print(what + ":", np.array2string(np.asarray(value), separator=", ", formatter={"float": "{:.6g}".format}))
 
     def picture(self, name: str, images: np.ndarray, columns: int) -> None:
         """Images [n, height, width], 0 (white) to 1 (black), as one PNG, row by row."""

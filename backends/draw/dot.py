@@ -132,8 +132,7 @@ class Writer:
         found = {line.style for line in self.scene.lines}
         if "both" in found:
             found |= {"value", "probability"}
-        quiet = {"plain", "given", "both"}
-        return found - {"both"} if found - quiet or "given" in found else set()
+        return found - {"both"} if found - {"plain", "given", "both"} else found & {"given"}
 
     def entry(self, style: str) -> str:
         sign, ink, words = LEGEND[style]

@@ -22,18 +22,30 @@ def clean(text: str) -> str:
 
 
 def clip(text: str, width: int) -> str:
-    """At most `width` characters; what is cut shows as `…`, and its open brackets are closed again."""
+    """At most `width` characters: whole arguments as long as they fit, then `…` with brackets closed again.
+
+    >>> clip("normal(mean[0], exp(log_sd[0]))", 24)
+    'normal(mean[0], …)'
+    """
     text = clean(text)
     if len(text) <= width:
         return text
-    for cut in range(width - 1, -1, -1):
+    best = ""
+    for cut, character in enumerate(text[:width]):
+        open_ = unclosed(text[:cut + 1])
+        if character == "," and len(open_) == 1 and cut + 3 + len(open_) <= width:
+            best = f"{text[:cut + 1]} …{closing(open_)}"
+    if len(best) > width // 2:
+        return best
+    for cut in range(width - 1, 0, -1):
         kept = text[:cut].rstrip(" ,·+−(-")
-        close = "".join({"(": ")", "[": "]"}[bracket] for bracket in reversed(unclosed(kept)))
-        if len(kept) + 1 + len(close) <= width:
-            comma = ", " if kept and text[len(kept):].lstrip().startswith(",") and close else ""
-            if len(kept) + len(comma) + 1 + len(close) <= width:
-                return kept + comma + "…" + close
+        if len(kept) + 1 + len(unclosed(kept)) <= width:
+            return f"{kept}…{closing(unclosed(kept))}"
     return "…"
+
+
+def closing(brackets: list[str]) -> str:
+    return "".join({"(": ")", "[": "]"}[bracket] for bracket in reversed(brackets))
 
 
 def unclosed(text: str) -> list[str]:

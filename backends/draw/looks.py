@@ -114,7 +114,7 @@ def junction(node: Node) -> Attributes:
     elif node.third:
         words.append(cell(font(clip(node.third, SECOND), "quiet", 9.5)))
     inner = table(row(*words), spacing=2, padding=2)
-    return {"shape": "polygon", "sides": "4", "distortion": "-0.18" if node.shape == "copy" else "0.18", "style": "filled",
+    return {"shape": "polygon", "sides": "4", "distortion": "-0.18" if node.shape == "copy" else "0.18" if len(words) < 3 else "0.1", "style": "filled",
             "fillcolor": color("background"), "color": color("ink"), "penwidth": "1.3", "margin": "0.02,0",
             "label": f"<{inner}>"}
 
@@ -165,6 +165,7 @@ LINES: dict[str, Attributes] = {
     "value": {"color": color("value"), "penwidth": "2"},
     "probability": {"color": color("weight"), "style": "dashed", "penwidth": "2"},
     "weight": {"color": color("weight"), "style": "dashed", "penwidth": "2", "arrowhead": "diamond"},
+    "idle": {"color": color("line"), "style": "dashed", "arrowhead": "diamond"},
     "both": {"color": f"{color('value')}:{color('weight')}", "penwidth": "1.8"},
     "plain": {"color": color("line")},
     "stopped": {"color": color("quiet"), "dir": "both", "arrowtail": "tee"},

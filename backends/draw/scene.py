@@ -11,7 +11,7 @@ from typing import Iterator, Literal
 Tint = Literal["value", "weight", "words", "quiet"]
 Shape = Literal["choice", "given", "box", "parameter", "data", "carry", "term", "junction", "copy", "plus", "objective",
                 "fold", "select", "note", "plate-choice", "plate-given", "text"]
-Style = Literal["value", "probability", "weight", "both", "plain", "stopped", "given", "criticism"]
+Style = Literal["value", "probability", "weight", "idle", "both", "plain", "stopped", "given", "criticism"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class Structure(Weave):
         self.paths[wire] = kept
         for node, path in found.items():
             region = self.border(node, path, target)
+            node = self.scene.inside(region)[-1].id if region is not None else node
             if region is not None and (region, target.id, None) not in self.lines:
                 line = Line(node, target.id, "plain", None, f"logp({self.scene.region(region).caption.split()[-1]})",
                             tail=region, classes=("plain",), tip=("log density",))
@@ -240,8 +241,13 @@ class Structure(Weave):
                 if source != node.id:
                     self.scene.lines.append(Line(node.id, source, "plain", label=f"next {index}", back=True,
                                                  classes=("plain", "back"), tip=(f"next {index}",)))
-        for outer, inner in zip(box.outputs, body.outputs):
+        for place, (outer, inner) in enumerate(zip(box.outputs, body.outputs)):
             self.through(inner, outer)
+            if place < count:
+                self.texts[outer] = self.text(carries[place])
+                mine = nodes[place].id
+                if set(self.paths[outer]) > {mine}:
+                    self.paths[outer] = {node: path for node, path in self.paths[outer].items() if node != mine}
 
     def branch(self, box: Box, region: str | None) -> None:
         outer = self.enter(box, "branch", f"if {self.text(box.inputs[0])[0]}", region).id

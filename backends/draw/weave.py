@@ -62,7 +62,7 @@ class Weave:
             if box.get("index") is not None and box.get("name") is not None:
                 self.indices[box["name"]] = str(box["index"])
             if box.op.name in ("iota", "rows"):
-                self.indices.setdefault(box["axis"].name, re.sub(r"_?\d+$", "", box.output.name) or box.output.name)
+                self.indices.setdefault(box["axis"].name, words.plain(box.output.name))
         self.inputs()
 
     def is_parameter(self, wire: Wire) -> bool:
@@ -105,7 +105,7 @@ class Weave:
     # ------------------------------------------------------------ what is not drawn
 
     def text(self, wire: Wire) -> Text:
-        return self.texts.get(wire) or (re.sub(r"_?\d+$", "", wire.name) or wire.name, ATOM)
+        return self.texts.get(wire) or (words.plain(wire.name), ATOM)
 
     def axis_name(self, axis: Axis) -> str:
         return self.indices.get(axis.name) or words.axis_name(axis, self.names)
@@ -211,7 +211,8 @@ class Weave:
                 node.shape, node.name = "fold", box.get("name", "network")
                 node.second = self.shape_of(box)
             case "extern":
-                node.name, node.second = text, "extern" if self.smooth(box) else "extern: black box"
+                node.name = f"{name} = {text}" if name else text
+                node.second = "extern" if self.smooth(box) else "extern: black box"
             case "where" if box.get("branch") is not None:
                 node.shape, node.name = "select", f"select {self.text(box.inputs[0])[0]}"
             case _ if name and len(name) + len(text) + 3 <= NAME:
@@ -223,12 +224,8 @@ class Weave:
         if len(node.name) > NAME and not node.second:
             node.name, node.second = clip(node.name, NAME), ""
         for wire in box.outputs:
-            short = name or (self.text_of(box, node) if box.op.name not in ("network", "extern", "where") else node.name)
-            self.begin(wire, node.id, short)
+            self.begin(wire, node.id, name or node.name)
         return self.put(node)
-
-    def text_of(self, box: Box, node: Node) -> str:
-        return node.name
 
     def shape_of(self, box: Box) -> str:
         """`64 → 4   3 layers`: what goes into a network and what comes out."""

@@ -47,11 +47,12 @@ def assigned(box: Box) -> str | None:
     """The name that the program gives to this box's value, if it gives one."""
     if len(box.outputs) != 1:
         return None
-    base = re.sub(r"_?\d+$", "", box.output.name) or box.output.name
+    base = plain(box.output.name)
     if box.span is not None:
         found = ASSIGNED.match(statement(box))
         return found[1] if found and found[1] in (base, box.output.name) else None
-    return None if base in (box.op.name, "index", "constant") else box.output.name
+    made = base != box.output.name or base == box.op.name or getattr(box.output.type, "kind", "") == "bool"
+    return None if made or base == "index" else box.output.name
 
 
 def binder(box: Box) -> str:
@@ -113,7 +114,13 @@ def chips(axes: Iterable[Axis], own: Axis | None, names: dict[str, str]) -> tupl
 
 
 def axis_name(axis: Axis, names: dict[str, str]) -> str:
-    return "δ" if axis.kind == "perturbation" else names.get(axis.name) or last(axis.name)
+    """The site that opened an axis; of the axis of a loop's state, the state."""
+    return "δ" if axis.kind == "perturbation" else names.get(axis.name) or plain(last(axis.name))
+
+
+def plain(name: str) -> str:
+    """A wire's name without the number that kept it apart from others."""
+    return re.sub(r"_?\d+$", "", name) or name
 
 
 # ------------------------------------------------------------------ classes, tooltips

@@ -148,12 +148,47 @@ def eliminated(factors: list[Factor], sites, plates: set[Axis], only: set[Axis] 
 
 
 def log_sum(factors: list[Factor], axis: Axis) -> Factor:
-    """log Σ over the axis of exp(sum of the factors)."""
+    """log Σ over the axis of exp(sum of the factors).
+
+    Two factors of different axes (a weight and a transition) are a matrix product of their exponentials, each shifted by its
+    own maximum: log Σ = log(Σ e^(f−max f)·e^(g−max g)) + max f + max g.  Where the maxima stand so far apart that the product
+    underflows, the plain sum is taken.
+    """
+    if len(factors) == 2 and len({have for _, have in factors}) == 2:
+        return matrix_log_sum(factors, axis)
     array, axes = added(factors)
     place = axes.index(axis)
-    top = jax.lax.stop_gradient(array.max(place, keepdims=True))
-    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    top = finite(jax.lax.stop_gradient(array.max(place, keepdims=True)))
     summed = jnp.exp(array - top).sum(place)
-    safe = jnp.where(summed > 0, summed, 1.0)
-    result = jnp.where(summed > 0, jnp.log(safe), -jnp.inf) + jnp.squeeze(top, place)
-    return result, tuple(a for a in axes if a != axis)
+    return log_or_zero(summed) + jnp.squeeze(top, place), tuple(a for a in axes if a != axis)
+
+
+def matrix_log_sum(factors: list[Factor], axis: Axis) -> Factor:
+    axes = canonical(a for _, have in factors for a in have if a != axis)
+    shifted, tops = [], []
+    for array, have in factors:
+        place = have.index(axis)
+        top = finite(jax.lax.stop_gradient(array.max(place, keepdims=True)))
+        shifted.append((jnp.exp(array - top), have))
+        tops.append((jnp.squeeze(top, place), tuple(a for a in have if a != axis)))
+    top = sum(along(t, axes) for t in tops)
+    summed = einsum(shifted, axes)
+
+    def fast() -> Any:
+        return log_or_zero(summed) + top
+
+    def plain() -> Any:
+        array, have = added(factors)
+        place = have.index(axis)
+        top = finite(jax.lax.stop_gradient(array.max(place, keepdims=True)))
+        return log_or_zero(jnp.exp(array - top).sum(place)) + jnp.squeeze(top, place)
+    return jax.lax.cond(jnp.any(summed < 1e-25), plain, fast), axes
+
+
+def finite(top: Any) -> Any:
+    return jnp.where(jnp.isfinite(top), top, 0.0)
+
+
+def log_or_zero(summed: Any) -> Any:
+    """log, −inf with derivative 0 at 0."""
+    return jnp.where(summed > 0, jnp.log(jnp.where(summed > 0, summed, 1.0)), -jnp.inf)

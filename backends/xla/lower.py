@@ -7,6 +7,7 @@ none.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
@@ -71,8 +72,12 @@ def full(array: Any, wire: Wire, axes: tuple[Axis, ...]) -> Any:
 class Run:
     """One evaluation of a graph, or of the body of a scan."""
 
-    def __init__(self, env: Env, keys: Keys, watch: Callable | None = None):
+    def __init__(self, env: Env, keys: Keys):
         self.env, self.keys = env, keys
+
+    def inner(self, env: Env, keys: Keys) -> Run:
+        """The evaluation of a region of one of the graph's boxes."""
+        return type(self)(env, keys)
 
     def __getitem__(self, wire: Wire) -> Any:
         return self.env[wire.name]
@@ -80,8 +85,12 @@ class Run:
     def graph(self, graph: Graph) -> None:
         for box in graph.boxes:
             with jax.named_scope(f"box-{box.number}"):
-                outputs = MEANING.get(box.op.name, pure)(self, box)
+                outputs = self.meaning(box)
             self.env.update(zip((wire.name for wire in box.outputs), outputs))
+
+    def meaning(self, box: Box) -> tuple[Any, ...]:
+        """The arrays of a box's outputs."""
+        return MEANING.get(box.op.name, pure)(self, box)
 
 
 def pure(run: Run, box: Box) -> tuple[Any, ...]:
@@ -122,7 +131,8 @@ def mix(run: Run, box: Box) -> tuple[Any, ...]:
 
 
 def number(c: Any) -> float:
-    return c if isinstance(c, (int, float)) else float(c.above) / float(c.below)
+    """A coefficient; sizes are known by now."""
+    return c if isinstance(c, (int, float)) else c.number * math.prod(c.above) / math.prod(c.below)
 
 
 def network(run: Run, box: Box) -> tuple[Any, ...]:
@@ -211,7 +221,7 @@ def points(run: Run, box: Box) -> tuple[Any, ...]:
 
 
 def marginal(run: Run, box: Box) -> tuple[Any, ...]:
-    inner = Run(run.env, run.keys)
+    inner = run.inner(run.env, run.keys)
     inner.graph(box.regions[0])
     return tuple(inner[wire] for wire in box.regions[0].outputs)
 
@@ -247,7 +257,7 @@ def scan(run: Run, box: Box) -> tuple[Any, ...]:
     def step(carry: Any, x: Any) -> Any:
         before, so_far = carry
         t, here, noises = x
-        inner = Run({**outside, **here, index.name: t + box["start"], **{w.name: a for w, a in zip(carries, before)}},
+        inner = run.inner({**outside, **here, index.name: t + box["start"], **{w.name: a for w, a in zip(carries, before)}},
                     replace(run.keys, steps=(*run.keys.steps, t), scanned=noises))
         inner.graph(body)
         after = tuple(full(inner[w], w, c.axes).astype(d) for w, c, d in zip(body.outputs, carries, dtypes))

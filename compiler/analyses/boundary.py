@@ -23,8 +23,9 @@ LARGEST, DEEPEST = 200, 300
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How a node is made.  name: `add sub mul neg div pow abs same`, or any other; key: what else tells two steps apart;
-    reach: does what holds for a node hold for its arguments, element by element; fold: its value at numbers."""
+    """How a node is made.  name: `add sub mul neg div pow abs same select`, or any other; key: what else tells two steps
+    apart; reach: does it work element by element (else nothing is put for what stands inside); fold: its value at
+    numbers."""
 
     name: str
     arguments: tuple[Hashable, ...]
@@ -70,6 +71,7 @@ class Terms:
 
     def __init__(self, view: View, book: Book | None = None, replaced: dict[int, Poly] | None = None):
         self.view, self.book, self.replaced = view, book or Book(), replaced or {}
+        self.base = Terms(view, self.book) if self.replaced else self
         self.made: dict[Hashable, Poly] = {}
         self.squares: dict[int, Poly] = {}   # r → r², known where |r| is replaced
         for atom, value in self.replaced.items():
@@ -91,7 +93,8 @@ class Terms:
         if not isinstance(step, Step):
             return constant(float(step))
         if not step.reach:
-            return self.atom((step.name, step.key, step.arguments))
+            return self.atom((step.name, step.key, tuple(
+                frozen(self.base.of(argument, depth + 1)) for argument in step.arguments)))
         parts = [self.of(argument, depth + 1) for argument in step.arguments]
         found = self.polynomial(step.name, parts)
         return found if found is not None and len(found) <= LARGEST else self.composite(step, parts)
@@ -106,6 +109,8 @@ class Terms:
                 return scaled(x, -1.0)
             case "same", (x,):
                 return x
+            case "select", (c, x, y) if close(x, y) or is_constant(c):
+                return x if value(c) or close(x, y) else y
             case "mul", (x, y) if len(x) * len(y) <= LARGEST:
                 return self.reduced(product(x, y))
             case "div", (x, y) if is_constant(y) and value(y) != 0:
@@ -122,7 +127,8 @@ class Terms:
             return constant(float(step.fold(*map(value, parts))))
         inside = frozenset(atom for part in parts for monomial in part for atom, _ in monomial)
         inside = inside.union(*(self.book.inside[atom] for atom in inside)) if inside else inside
-        return self.atom((step.name, step.key, tuple(map(frozen, parts))), inside, parts[0] if step.name == "abs" else None)
+        key = (step.name, step.key, tuple(map(frozen, parts)))
+        return self.atom(key, inside, parts[0] if step.name == "abs" else None)
 
     def atom(self, key: Hashable, inside: frozenset[int] = frozenset(), root: Poly | None = None) -> Poly:
         number = self.book.atom(key, inside)

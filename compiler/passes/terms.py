@@ -132,7 +132,7 @@ class Split:
             share = axis.total if axis.total is not None else axis.size
             scale = 1 if axis.total is None else ratio(axis.total, axis.size)
             if axis not in element.axes:  # the same for every element
-                element, scale = element, share if axis.total is None else scale * axis.size
+                scale = ratio(share)
                 return self.terms(element, coefficient * (1.0 if mean else scale), sums)
             return self.terms(element, coefficient * scale * (ratio(1, share) if mean else 1), canonical([*sums, axis]))
         if source.op is op.scan and self.boxes_of(source):
@@ -260,32 +260,40 @@ class Split:
                        attributes={"totals": len(totals)})
 
 
-def ratio(a, b):
-    """a / b, a float where both are known."""
+def ratio(a, b=1):
+    """a / b: a number where both are known, else a `Ratio` that is read when they are."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return a / b
-    return Ratio(a, b)
+    found = Ratio(1.0, (), ())
+    return found.times(a, True).times(b, False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A quotient of sizes that are not known yet, and what it is multiplied by."""
+    """A number times sizes over sizes, some not known yet."""
 
-    above: object
-    below: object
+    number: float
+    above: tuple
+    below: tuple
+
+    def times(self, size, up: bool) -> Ratio:
+        if isinstance(size, (int, float)):
+            return replace(self, number=self.number * size if up else self.number / size)
+        return replace(self, above=(*self.above, size)) if up else replace(self, below=(*self.below, size))
 
     def __mul__(self, other):
         if isinstance(other, Ratio):
-            return Ratio(self.above * other.above, self.below * other.below)
-        return Ratio(self.above * other, self.below)
+            return Ratio(self.number * other.number, self.above + other.above, self.below + other.below)
+        return self.times(other, True)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other):
-        return Ratio(self.above, self.below * other)
+        return self.times(other, False)
 
     def __str__(self) -> str:
-        return f"({self.above}) / ({self.below})"
+        above = "·".join([*([f"{self.number:g}"] if self.number != 1 or not self.above else []), *map(str, self.above)])
+        return above + "".join(f" / ({size})" for size in self.below)
 
 
 def dependents(graph: Graph, random: frozenset[Wire]) -> set[Wire]:

@@ -55,22 +55,21 @@ def log_choose(n: Any, k: Any) -> Any:
     return -jnp.log1p(n) - betaln(n - k + 1, k + 1)
 
 
-def binomial_log_prob(value: Any, total_count: Any, log_density: Any) -> Any:
+def binomial_log_prob(value: Any, n: Any, log_density: Any) -> Any:
     """`log_density` of the numbers of ones and zeros, masked to the support."""
-    value, n = floats(value, total_count)
     inside = (0 <= value) & (value <= n)
     ones = jnp.where(inside, value, 0)
     return settled(within(inside, log_choose(n, ones) + log_density(ones, n - ones)))
 
 
 def binomial_probs_log_prob(value: Any, total_count: Any, probs: Any) -> Any:
-    probs, = floats(probs)
-    return binomial_log_prob(value, total_count, lambda ones, zeros: power(ones, probs) + power1m(zeros, probs))
+    value, n, probs = floats(value, total_count, probs)
+    return binomial_log_prob(value, n, lambda ones, zeros: power(ones, probs) + power1m(zeros, probs))
 
 
 def binomial_logits_log_prob(value: Any, total_count: Any, logits: Any) -> Any:
-    t, = floats(logits)
-    return binomial_log_prob(value, total_count, lambda ones, zeros: -ones * softplus(-t) - zeros * softplus(t))
+    value, n, t = floats(value, total_count, logits)
+    return binomial_log_prob(value, n, lambda ones, zeros: -ones * softplus(-t) - zeros * softplus(t))
 
 
 def binomial_sample(key: Any, dtype: Any, shape: tuple, total_count: Any, probs: Any) -> Any:

@@ -109,22 +109,21 @@ def discrete_uniform_probabilities(size: int, low: Any, high: Any) -> Any:
     return jnp.where((low <= value) & (value <= high), 1 / (high - low + 1), 0)
 
 
-def multinomial_log_prob(value: Any, total_count: Any, log_density: Any) -> Any:
+def multinomial_log_prob(count: Any, n: Any, log_density: Any) -> Any:
     """`log_density`: of the counts, term by term."""
-    count, n = floats(value, total_count)
     inside = jnp.all(count >= 0, -1) & (jnp.sum(count, -1) == n)
     count = jnp.maximum(count, 0)
     return settled(within(inside, gammaln(n + 1) + jnp.sum(log_density(count) - gammaln(count + 1), -1)))
 
 
 def multinomial_probs_log_prob(value: Any, total_count: Any, probs: Any) -> Any:
-    probs, = floats(probs)
-    return multinomial_log_prob(value, total_count, lambda count: power(count, probs))
+    value, n, probs = floats(value, total_count, probs)
+    return multinomial_log_prob(value, n, lambda count: power(count, probs))
 
 
 def multinomial_logits_log_prob(value: Any, total_count: Any, logits: Any) -> Any:
-    logits, = floats(logits)
-    return multinomial_log_prob(value, total_count, lambda count: count * log_softmax(logits))
+    value, n, logits = floats(value, total_count, logits)
+    return multinomial_log_prob(value, n, lambda count: count * log_softmax(logits))
 
 
 def multinomial_sample(key: Any, dtype: Any, shape: tuple, total_count: Any, probs: Any) -> Any:

@@ -44,10 +44,11 @@ def _row(name: str, text: str, support: Support, event: Callable[..., tuple], ra
                      for f, p in zip(its, parameters))
 
     def log_prob(value: Any, *parameters: Any) -> Any:
-        return build(*full(parameters), validate_args=False).log_prob(value)
+        dtype = jnp.result_type(float, value, *(p for f, p in zip(its, parameters) if f.kind == "real"))
+        return build(*full(parameters), validate_args=False).log_prob(value).astype(dtype)
 
     def sample(key: Any, dtype: Any, shape: tuple, *parameters: Any) -> Any:
-        return build(*full(parameters), validate_args=False).expand(shape).sample(key)
+        return build(*full(parameters), validate_args=False).expand(shape).sample(key).astype(dtype)
 
     return make(name, text, support, log_prob, sample=sample, numpyro=build, rank=rank, event=event,
                 reparameterized=reparameterized.split(), implicit=name in IMPLICIT, doc=doc)

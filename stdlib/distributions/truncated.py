@@ -214,6 +214,12 @@ def cuts(ends: tuple[str, ...], values: tuple) -> tuple[Any, Any]:
     return given.get("low", -jnp.inf), given.get("high", jnp.inf)
 
 
+def standardized(cut: Any, loc: Any, scale: Any) -> Any:
+    """A cut in standard units; one at infinity stays there, and does not move with the scale."""
+    finite = jnp.isfinite(cut)
+    return jnp.where(finite, (jnp.where(finite, cut, 0) - loc) / scale, cut)
+
+
 def _truncated(name: str, ends: tuple[str, ...], parameters: str, numpyro: str, **rest: Any) -> Distribution:
     base, count = BASES[name], len(fields(parameters))
 
@@ -228,12 +234,13 @@ def _truncated(name: str, ends: tuple[str, ...], parameters: str, numpyro: str, 
         shape, loc, scale, low, high = split(parameters)
         inside = (low <= value) & (value <= high)
         x = jnp.where(inside, value, jnp.where(jnp.isfinite(low), low, high))
-        density = log_truncated(base, *jnp.broadcast_arrays(*((y - loc) / scale for y in (x, low, high)), *shape))
+        density = log_truncated(base, *jnp.broadcast_arrays(*(standardized(y, loc, scale) for y in (x, low, high)), *shape))
         return within(inside & (low < high), density - jnp.log(scale))
 
     def push(noise: Any, *parameters: Any) -> Any:
         shape, loc, scale, low, high = split(parameters)
-        z = quantile(base, *jnp.broadcast_arrays(noise, (low - loc) / scale, (high - loc) / scale, *shape))
+        ends = (standardized(cut, loc, scale) for cut in (low, high))
+        z = quantile(base, *jnp.broadcast_arrays(noise, *ends, *shape))
         return jnp.clip(loc + scale * z, low, high)
 
     def upstream(*parameters: Any) -> Any:
