@@ -14,7 +14,7 @@ class Source:
     """A program's text and the name it is known by (a path, or the name given to `loads`)."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
     starts: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ Evaluation is a table from node types to functions, filled by `@evaluates`, so t
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported, near
@@ -23,6 +23,7 @@ from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Filled, Poi
                                  is_static)
 from pullback.dsl.writer import Writer
 
+Path = tuple[tuple[str, ...], ...]  # the segments of an address; the first of each is its name, others mean it too
 BUILTINS = ("logp", "value", "len")
 EVALUATE: dict[type, Callable[["Context", Any], Any]] = {}
 
@@ -72,7 +73,7 @@ class Scope:
             scope = scope.parent
 
 
-@dataclass
+@dataclass(eq=False)
 class Frame:
     """A loop around: its index, its range, the arrays that it fills (name → how far the place is from the index), and what
     it carries of them: `lags[name][k]` is the element of k iterations ago.  `wanted`: the longest lag that is read, where,
@@ -151,21 +152,19 @@ class Work:
         notes = ((diagnostic.span, diagnostic.label or f"in `{self.calls[-1].declared.name}`"), *diagnostic.notes)
         return replace(diagnostic, span=call.span, label="", notes=notes)
 
-    def address(self, path: tuple[tuple[str, ...], ...]) -> tuple[tuple[tuple[str, ...], ...], str]:
-        """The path and its text, made unlike all others: a second `t.x` is `t#2.x`."""
+    def address(self, path: Path, mark: str = "#") -> tuple[Path, str]:
+        """The path and its text, made unlike all others: a second `t` of an objective is `t#2`; what further statements
+        add to one entry of a trace (`z[0]`, then `z[t]`) are `z` and `z'2`."""
+        first, *others = path[-1]
         count, text = 1, dotted(path)
         while text in self.addresses:
             count += 1
-            at = max(len(path) - 2, 0)
-            first, *rest = path[at]
-            changed = (*path[:at], (f"{first}#{count}", *rest), *path[at + 1:])
-            text = dotted(changed)
-            if text not in self.addresses:
-                path = changed
+            path = (*path[:-1], (f"{first}{mark}{count}", *others))
+            text = dotted(path)
         self.addresses.add(text)
         return path, text
 
-    def loop(self, path: tuple[tuple[str, ...], ...], index: str) -> str:
+    def loop(self, path: Path, index: str) -> str:
         """A name for a loop that no other has."""
         base = dotted((*path, (index,)))
         name, count = base, 1
@@ -176,7 +175,7 @@ class Work:
         return name
 
 
-def dotted(path: tuple[tuple[str, ...], ...]) -> str:
+def dotted(path: Path) -> str:
     return ".".join(segment[0] for segment in path)
 
 
@@ -194,7 +193,7 @@ class Context:
     module: Any
     scope: Scope
     activation: Activation
-    path: tuple[tuple[str, ...], ...] = ()
+    path: Path = ()
     tape: Tape = field(default_factory=Tape)
     frames: tuple[Frame, ...] = ()
     guarded: bool = False
@@ -307,13 +306,15 @@ class Context:
         if before.kind == "index" and own:
             raise error("name", f"`{name}` is the index of this loop", span)
 
+    @property
+    def mark(self) -> str:
+        """What tells choices of one name apart."""
+        return "'" if self.activation.kind == "model" else "#"
+
     def segment(self, name: str) -> tuple[str]:
         """The part of an address that a call of `name` adds: a second one in a declaration is `name#2`."""
         count = self.activation.counts[name] = self.activation.counts.get(name, 0) + 1
         return (name if count == 1 else f"{name}#{count}",)
-
-
-Environment = Mapping[str, Any]
 
 
 @evaluates(s.Name)

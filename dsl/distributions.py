@@ -47,8 +47,10 @@ def made(ctx: Context, name: str, node: s.Call) -> Dist:
 def fitting(records: tuple, count: int, named: dict, span: Span) -> Any:
     """The parametrization that the arguments are of; positional ones are of the first."""
     first = records[0]
-    candidates = records[:1] if count else records
-    for record in candidates:
+    leading = [field.name for field in first.fields[:count]]
+    for record in records:
+        if [field.name for field in record.fields[:count]] != leading:
+            continue
         names = [field.name for field in record.fields]
         given = {*names[:count], *named}
         if count <= len(names) and set(named) <= set(names[count:]) and all(
@@ -120,7 +122,7 @@ def batch_of(ctx: Context, site: Any, source: Dist) -> tuple[Size, ...]:
 def address_of(ctx: Context, site: Any, unique: bool) -> tuple[str, tuple]:
     path = (*ctx.path, (site.name,))
     if unique:
-        path, text = ctx.work.address(path)
+        path, text = ctx.work.address(path, ctx.mark)
         return text, path
     return dotted(path), path
 
@@ -172,7 +174,19 @@ def given_wire(ctx: Context, site: Any, source: Dist, value: Any, shape: tuple[S
     if same_shape(wire.type.shape, shape) is not True:
         expected = Array(source.record.kind, shape)
         raise error("size", f"`{site.name}` is a `{expected}`, and the trace gives {describe(wire)}", site.span, notes=notes)
-    return wire
+    return refined(ctx, site, source, wire)
+
+
+def refined(ctx: Context, site: Any, source: Dist, wire: Wire) -> Wire:
+    """Data of a finite choice: outside of its support the density is 0, so its range may be relied on."""
+    if wire.type.kind != "int" or wire.type.constraint is not None or source.record.finite is None:
+        return wire
+    types = [parameter.type for parameter in source.parameters]
+    (drawn,) = op.draw.infer(types, {"distribution": source.record, "onto": None})
+    if drawn.constraint is None:
+        return wire
+    type = Array("int", wire.type.shape, drawn.constraint)
+    return ctx.writer.emit(op.identity, (wire,), span=wire.span, base=ctx.writer.title(wire) or site.name, types=(type,))[0]
 
 
 def over(ctx: Context, site: Any, source: Dist, batch: tuple[Size, ...], value: Wire | None, one: Callable, path: tuple) -> Wire:

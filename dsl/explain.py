@@ -82,7 +82,8 @@ def no_block(fault: reader.Unexpected, text: str) -> Fault:
     """A header without its block: told at the header, the last line above that says anything."""
     lines = re.compile(r"^[ ]*(?P<head>[^\s#].*?:)[ \t]*(#.*)?\r?$", re.MULTILINE)
     last = None
-    for last in lines.finditer(text, 0, fault.start if fault.start == fault.end else text.rfind("\n", 0, fault.start) + 1):
+    for last in lines.finditer(text, 0, fault.start if fault.start == fault.end else text.rfind("\n", 0,
+        fault.start) + 1):
         pass
     start, end = last.span("head") if last else (fault.start, fault.end)
     return Fault("this line opens a block, and none follows", start, end, code="layout",

@@ -384,7 +384,7 @@ def whole_given(ctx: Context, name: str) -> Any:
     if mode is None or name not in ctx.activation.drawn or not mode.gives(name):
         return None
     loops = covering(ctx, name)
-    outer = ctx.frames[:len(ctx.frames) - len(loops)] if loops else ctx.frames
+    outer = ctx.frames[:ctx.frames.index(loops[0])] if loops else ctx.frames
     return mode.at(ctx, name, [position(ctx, frame) for frame in outer])
 
 

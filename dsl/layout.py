@@ -115,7 +115,8 @@ def line_end(token: Token, before: Token | None, columns: list[int], column: int
         if column > columns[-1]:
             raise Fault("this line stands between two columns", token.end_pos - column, token.end_pos, code="layout",
                         label=f"{column} space{'s' * (column != 1)} here",
-                        help=f"indent it by {columns[-1]} spaces, as an earlier line, or as the line above")
+                        help=(f"indent it by {columns[-1]} spaces" if columns[-1] else "begin it at the margin") +
+                             ", as an earlier line, or as the line above")
         yield mark("_DEDENT")
         yield mark("_NL")
 

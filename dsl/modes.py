@@ -19,7 +19,7 @@ from pullback.dsl.context import Context, Entry, error
 from pullback.dsl.distributions import density_of, draw_of
 from pullback.dsl.filled import covering, fill, indexed, position
 from pullback.dsl.matching import listed
-from pullback.dsl.values import Flat, Marginal, Model, Record, describe, is_static, leaves
+from pullback.dsl.values import Flat, Marginal, Model, Poisoned, Record, describe, is_static, leaves
 
 
 @dataclass
@@ -58,7 +58,8 @@ def drawn(ctx: Context, site: Site, source: Any) -> Any:
     if isinstance(source, (Model, Marginal)):
         from pullback.dsl.models import sampled
         alternatives = tuple(dict.fromkeys((site.name, *site.aliases, source.name)))
-        return sampled(ctx, source, (*ctx.path, alternatives), site)
+        path, _ = ctx.work.address((*ctx.path, alternatives), ctx.mark)
+        return sampled(ctx, source, path, site)
     if isinstance(source, Flat):
         raise error("density", "`flat` can't be drawn from: it has no total mass", site.span,
                     help="`logp` of the model is fine; a guide needs a proper distribution")
@@ -164,6 +165,8 @@ class Scoring:
     def settle(self, ctx: Context, name: str, span: Span | None) -> None:
         """The trace must cover the model's choices exactly, sizes too."""
         extra = [key for key in self.given.fields if key not in self.used]
+        if (self.missing or extra) and ctx.work.found:
+            raise Poisoned  # what made the trace was wrong already
         if self.missing or extra:
             raise self.mismatch(name, extra, span)
         for key, dimensions in self.ranges.items():

@@ -53,7 +53,8 @@ def alone(source: Source, start: str):
     text = source.text.rstrip()
     try:
         builder = Builder(source, reader.tree)
-        value = builder.build(Tree("parentheses", [reader.tree(text, start, len(text) - len(text.lstrip()), len(text))]))
+        value = builder.build(Tree("parentheses", [reader.tree(text, start, len(text) - len(text.lstrip()),
+            len(text))]))
         faults = builder.faults
     except Fault as fault:
         faults = [explain(fault, text)]

@@ -6,6 +6,7 @@ Rules from outside win over `with`, and `with` over `by`.
 """
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Iterable, Mapping
 
@@ -100,7 +101,7 @@ def fits(path: tuple[tuple[str, ...], ...], words: tuple[str, ...]) -> bool:
     for segment in reversed(path):
         if not rest:
             return True
-        if rest[-1] in segment or any(word.partition("#")[0] == rest[-1] and "#" not in rest[-1] for word in segment):
+        if rest[-1] in segment or any(rest[-1] in (plain(word), plain(word).partition("#")[0]) for word in segment):
             rest.pop()
         elif segment[0] in SIDES:
             continue
@@ -109,16 +110,21 @@ def fits(path: tuple[tuple[str, ...], ...], words: tuple[str, ...]) -> bool:
     return not rest
 
 
+def plain(address: str) -> str:
+    """An address without the marks of further pieces of one entry."""
+    return re.sub(r"'\d+", "", address)
+
+
 def fits_loop(box: Box, words: tuple[str, ...]) -> bool:
     return len(words) == 1 or box["name"].partition("#")[0].endswith(".".join(words))
 
 
 def without_sides(box: Box) -> str:
-    return ".".join(segment[0] for segment in box["path"] if segment[0] not in SIDES)
+    return ".".join(plain(segment[0]) for segment in box["path"] if segment[0] not in SIDES)
 
 
 def shown(boxes: list[Box]) -> str:
-    names = list(dict.fromkeys(box["address"] for box in boxes))
+    names = list(dict.fromkeys(plain(box["address"]) for box in boxes))
     return ", ".join(f"`{name}`" for name in names[:8]) + (", …" if len(names) > 8 else "")
 
 

@@ -79,6 +79,8 @@ def express(box: Box, of: Callable[[Wire], Text], axis_name: Callable[[Any], str
     plain = [text for text, _ in texts]
     if name in ("add", "sub", "neg", "mul", "div", "pow"):
         return arithmetic(name, texts)
+    if name == "ne" and plain[1] == "0" and getattr(box.inputs[0].type, "bounds", None) == (0, 2):
+        return texts[0]
     if name in COMPARISONS:
         return f"{bracketed(texts[0], SUM)} {COMPARISONS[name]} {bracketed(texts[1], SUM)}", COMPARE
     if name in ("and", "or"):
@@ -140,7 +142,7 @@ def arithmetic(name: str, texts: list[Text]) -> Text:
 def chosen(box: Box, texts: list[Text]) -> Text:
     condition, then, other = texts
     if box.get("split") is not None:  # one side's term: 0 where it is not taken
-        if other[0] == "0":
+        if other[0] in ("0", "0.0"):
             return f"{then[0]} if {condition[0]}", OR
         return f"{other[0]} if not {bracketed(condition, COMPARE)}", OR
     return f"{bracketed(then, AND)} if {condition[0]} else {bracketed(other, AND)}", OR

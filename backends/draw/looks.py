@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import Callable
 
-from pullback.backends.draw.labels import CRITICISM, NAME, SECOND, cell, centered, clip, font, row, table, wrap
-from pullback.backends.draw.palette import color
+from pullback.backends.draw.labels import CRITICISM, NAME, SECOND, cell, centered, clip, font, row, table, tip, wrap
+from pullback.backends.draw.palette import MONO, color
 from pullback.backends.draw.scene import Badge, Chip, Node
 
 Attributes = dict[str, str]
+LISTING = 100  # characters of a line of source
 
 
 def badge_cells(badge: Badge) -> list[str]:
@@ -156,10 +157,24 @@ def text(node: Node) -> Attributes:
             "label": f"<{font(clip(node.name, NAME), size=12)}>"}
 
 
+def listing(node: Node) -> Attributes:
+    """A program's text: number, line, and in the margin the rules of what is chosen there."""
+    rows = []
+    for one in node.cells:
+        words = "\N{NO-BREAK SPACE}" * (len(one.text) - len(one.text.lstrip())) + clip(one.text.strip(), LISTING)
+        badges = table(row(*(part for badge in one.badges for part in badge_cells(badge))), spacing=1) if one.badges else ""
+        number = one.port.rpartition("-")[2]
+        rows.append(row(cell(font(number, "line", 11, face=MONO), ALIGN="RIGHT"),
+                        cell(font(words, "ink", 12, face=MONO), ALIGN="LEFT", ID=f"source-{one.port}", TITLE=tip([one.text])),
+                        cell(badges)))
+    return {"shape": "plain", "label": f"<{table(*rows, padding=1)}>"}
+
+
 LOOKS: dict[str, Callable[[Node], Attributes]] = {
     "choice": choice, "given": choice, "box": box, "parameter": parameter, "data": data, "carry": carry, "term": term,
     "junction": junction, "copy": junction, "plus": plus, "objective": objective, "fold": fold, "select": select, "note": note,
-    "plate-choice": plate_choice, "plate-given": plate_choice, "text": text}
+    "plate-choice": plate_choice, "plate-given": plate_choice, "text": text,
+    "listing": listing}
 
 LINES: dict[str, Attributes] = {
     "value": {"color": color("value"), "penwidth": "2"},

@@ -47,14 +47,14 @@ def variables(theme: dict[str, str]) -> str:
     return "".join(f"--{name}:{hex};" for name, hex in theme.items())
 
 
-def css(scope: str = "svg.pullback") -> str:
+def css(scope: str = "svg.pullback", page: bool = False) -> str:
     """Rules that recolor every shape and text inside `scope` by the reader's theme.
 
-    `data-theme` on the root of a page wins over what the system says.
+    In a page, `data-theme` on its root wins over what the system says.
     """
     recolor = "".join(
         f'{scope} [{what}="{hex}"]{{{what}:var(--{name})}}' for name, hex in LIGHT.items() for what in ("fill", "stroke"))
+    root = ":root" if page else scope
     light, dark = variables(LIGHT), variables(DARK)
-    return (f"{scope}{{{light}color-scheme:light dark}}"
-            f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]) {scope}{{{dark}}}}}"
-            f":root[data-theme=dark] {scope}{{{dark}}}{recolor}")
+    chosen = f":root[data-theme=dark]{{{dark}}}:root[data-theme=light]{{{light}}}" if page else ""
+    return f"{root}{{{light}}}@media(prefers-color-scheme:dark){{{root}{{{dark}}}}}{chosen}{recolor}"

@@ -11,8 +11,8 @@ INSTALL = "pictures need Graphviz: pip install 'pullback[draw]', or the program 
 class NoRenderer(RuntimeError):
     """There is no Graphviz here.  The DOT text is to be had without."""
 
-    def __init__(self) -> None:
-        super().__init__(INSTALL)
+    def __init__(self, message: str = INSTALL) -> None:
+        super().__init__(message)
 
 
 def render(dot: str, format: str = "svg", dpi: int = 96) -> bytes:

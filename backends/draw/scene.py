@@ -10,7 +10,7 @@ from typing import Iterator, Literal
 
 Tint = Literal["value", "weight", "words", "quiet"]
 Shape = Literal["choice", "given", "box", "parameter", "data", "carry", "term", "junction", "copy", "plus", "objective",
-                "fold", "select", "note", "plate-choice", "plate-given", "text"]
+                "fold", "select", "note", "plate-choice", "plate-given", "text", "listing"]
 Style = Literal["value", "probability", "weight", "idle", "both", "plain", "stopped", "given", "criticism"]
 
 
@@ -38,11 +38,12 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a term: its cost (no tint), or a weight."""
+    """One cell of a term: its cost (no tint), or a weight; or a line of a source, with its badges in the margin."""
 
     port: str
     text: str
     tint: Tint | None = None
+    badges: tuple[Badge, ...] = ()
 
 
 @dataclass(slots=True)

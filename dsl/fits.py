@@ -1,0 +1,284 @@
+"""Fits: what each clause says, and the goal as a graph.
+
+A fit is an objective whose parameters are those under `over`, which are optimized, and those under `given`, which are
+data.  A start is a graph without inputs, or a network that draws its own.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from pullback.compiler.diagnostic import near
+from pullback.compiler.ir import Graph, Wire
+from pullback.compiler.network import Network
+from pullback.compiler.source import Span
+from pullback.compiler.type import Array, Params, Type, same_shape
+from pullback.dsl import syntax as s
+from pullback.dsl.calls import number
+from pullback.dsl.check import static_names
+from pullback.dsl.context import Binding, Context, Work, error
+from pullback.dsl.graphs import finished, inputs_of, top
+from pullback.dsl.join import lifted
+from pullback.dsl.matching import declared as type_of
+from pullback.dsl.matching import listed, type_of as type_of_number
+from pullback.dsl.names import headed
+from pullback.dsl.refused import CONSTRUCTS, pending
+from pullback.dsl.rules import optimizer_of
+from pullback.dsl.values import WRONG, Declared, Poisoned, Record, describe, leaves
+
+COUNTS = ("particles", "steps")
+
+
+@dataclass(frozen=True)
+class NetworkStart:
+    """`decoder.init`."""
+
+    declared: Declared
+
+    @property
+    def record(self) -> Network:
+        return self.declared.module.network(self.declared)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One name under `over`.  `start`: a graph without inputs (one output a leaf, in the order of the type's tree), a
+    network, or None: 0 of the unconstrained space."""
+
+    name: str
+    type: Type
+    start: Graph | Network | None
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class Use:
+    """An optimizer and the names that it is for; none: all that no other names."""
+
+    optimizer: Any
+    names: tuple[str, ...] = ()
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """A fit.  `goal`: its inputs are the leaves of `over`, then those of `given`."""
+
+    name: str
+    goal: Graph
+    maximize: bool
+    over: Mapping[str, Parameter]
+    given: Mapping[str, Type]
+    optimizers: tuple[Use, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    allow_biased: bool = False
+    doc: str = ""
+
+    @property
+    def particles(self) -> int:
+        return self.counts.get("particles", 1)
+
+    @property
+    def steps(self) -> int | None:
+        return self.counts.get("steps")
+
+
+def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, shapes: Mapping[str, Any] = {},
+                loaded: Any = None) -> FitPlan:
+    node: s.Fit = declared.node
+    ctx = top(declared, work, "fit")
+    for clause in node.clauses:
+        refuse(clause)
+    goal = the_goal(node)
+    given = [p for clause in node.clauses if isinstance(clause, s.Given) for p in clause.parameters]
+    over = [p for clause in node.clauses if isinstance(clause, s.Over) for p in clause.parameters]
+    distinct([*given, *over])
+    wires: list[Wire] = []
+    inputs_of(ctx, declared, tuple(given), static_names(declared), {}, sizes, shapes, loaded, wires)
+    parameters, own = {}, []
+    for parameter in over:
+        parameters[parameter.name] = the_parameter(ctx, parameter, declared, sizes, shapes, own)
+    value = ctx.value(s.Ruled(goal.value, goal.rules, span=goal.value.span) if goal.rules else goal.value)
+    if value is WRONG:
+        raise Poisoned
+    output = number(ctx, value, goal.value.span, node.name)
+    unused(ctx, over, own, output)
+    uses = tuple(Use(optimizer_of(ctx, use.optimizer), tuple(name.name for name in use.names), use.span)
+                 for clause in node.clauses if isinstance(clause, s.Using) for use in clause.optimizers)
+    check_uses(node, parameters)
+    plan = FitPlan(node.name, None, goal.verb == "maximize", parameters, {
+        p.name: given_type(ctx, p.name) for p in given}, uses, the_counts(ctx, node), node.allow_biased, node.doc)
+    graph = finished(ctx, [*own, *wires], [output], node.name)
+    object.__setattr__(plan, "goal", graph)
+    return plan
+
+
+def refuse(clause: Any) -> None:
+    match clause:
+        case s.With():
+            raise pending("with", clause.span)
+        case s.DrawClause():
+            raise pending("draw", clause.span)
+        case s.Goal(verb) if verb in ("improve", "validate"):
+            raise pending(verb, clause.span)
+        case s.Over(parameters):
+            for parameter in parameters:
+                if isinstance(parameter.type, s.NamedType) and parameter.type.name == "model":
+                    raise pending("over model", parameter.span)
+        case s.Counts(counts):
+            for count in counts:
+                if count.word in CONSTRUCTS:
+                    raise pending(count.word, count.span)
+                if count.word not in COUNTS:
+                    raise error("name", f"a fit counts no `{count.word}`", count.span,
+                                help=near(count.word, COUNTS) or "`particles 64`, `steps 5000`")
+
+
+def the_goal(node: s.Fit) -> s.Goal:
+    goals = [clause for clause in node.clauses if isinstance(clause, s.Goal)]
+    if not goals:
+        raise error("syntax", f"the fit `{node.name}` has no goal", headed(node.span), help="`maximize …` or `minimize …`")
+    if len(goals) > 1:
+        raise error("pending", "several goals in one fit can't be compiled yet", goals[1].span,
+                    help="write their sum as one goal, `combine:`, or two fits")
+    return goals[0]
+
+
+def distinct(parameters: list[s.Parameter]) -> None:
+    seen: dict[str, s.Parameter] = {}
+    for parameter in parameters:
+        if parameter.name in seen:
+            raise error("name", f"`{parameter.name}` stands twice in this fit", parameter.span,
+                        notes=((seen[parameter.name].span, "first here"),))
+        seen[parameter.name] = parameter
+
+
+# ---------------------------------------------------------------- over
+
+
+def the_parameter(ctx: Context, parameter: s.Parameter, declared: Declared, sizes: Mapping[str, int], shapes: Mapping[str, Any],
+                  own: list[Wire]) -> Parameter:
+    """One name under `over`: bound as an input of the goal, with its type and its start."""
+    name, span = parameter.name, parameter.span
+    type = type_of(ctx, parameter.type, sizes) if parameter.type is not None else None
+    start, found = None, None
+    if parameter.default is not None:
+        start, found = the_start(ctx, parameter, declared)
+    elif type is None:
+        raise error("type", f"`{name}` has neither a type nor a start", span, help=f"`over {name}: real[3]` or `over {name} = zeros(3)`")
+    elif isinstance(type, Params) and name in shapes:
+        type = Params(shapes[name])
+    elif isinstance(type, Params):
+        raise error("argument", f"`{name}` is a `params` and needs a start", span, help=f"`over {name}: params = net.init`")
+    if type is None:
+        type = found
+    elif found is not None:
+        type = agreed(name, type, found, parameter)
+    if not isinstance(type, (Array, Params)):
+        raise error("type", f"`{name}` can't be optimized: it is no array of reals", span)
+    if isinstance(type, Array) and type.kind not in ("real", "complex"):
+        raise error("type", f"`{name}` is a `{type}`, and only reals can be optimized", span)
+    wire = ctx.writer.wire(name, type, span)
+    ctx.scope.names[name] = Binding(wire, "parameter", span)
+    own.append(wire)
+    return Parameter(name, type, start, span)
+
+
+def the_start(ctx: Context, parameter: s.Parameter, declared: Declared) -> tuple[Any, Type]:
+    """What stands after `=`: a network, or a graph of its own; and its type."""
+    inner = top(declared, Work(ctx.work.library), "fit")
+    inner.scope = ctx.inner().scope
+    before = len(inner.work.found)
+    value = inner.value(parameter.default)
+    if isinstance(value, NetworkStart):
+        return value.record, Params(value.record.leaves)
+    if isinstance(value, (bool, int)) and not isinstance(value, Wire):
+        value = float(value)
+    value = lifted(inner, value, parameter.default.span, f"the start of `{parameter.name}`")
+    wires = leaves(value)
+    if any(not isinstance(wire.type, Array) for wire in wires):
+        raise error("kind", f"`{parameter.name}` starts at {describe(value)}", parameter.default.span)
+    graph = finished(inner, [], wires, parameter.name)
+    if graph_reads(graph):
+        raise error("static", f"the start of `{parameter.name}` reads `{graph_reads(graph)}`, which is not there yet",
+                    parameter.default.span, help="numbers, `zeros(n)`, `ones(n)`, `net.init`")
+    if len(inner.work.found) > before:
+        raise Poisoned
+    return graph, Params(tree(value)) if isinstance(value, Record) else real(wires[0].type)
+
+
+def graph_reads(graph: Graph) -> str:
+    made = {wire for box in graph.boxes for wire in box.outputs}
+    return next((wire.name for box in graph.boxes for wire in box.inputs if wire not in made), "")
+
+
+def tree(value: Any) -> Any:
+    return {name: tree(item) for name, item in value.fields.items()} if isinstance(value, Record) else real(value.type)
+
+
+def real(type: Array) -> Array:
+    return Array("real", type.shape) if type.kind in ("int", "bool") else type
+
+
+def agreed(name: str, type: Any, found: Type, parameter: s.Parameter) -> Any:
+    """The declared type, if the start has it."""
+    if isinstance(type, Params):
+        return found if isinstance(found, Params) else Params(found)
+    if not isinstance(found, Array):
+        raise error("type", f"`{name}` is a `{type}`, and its start is `params`", parameter.default.span)
+    if same_shape(type.shape, found.shape) is not True:
+        if found.shape:
+            raise error("size", f"`{name}` is a `{type}`, and its start is a `{found}`", parameter.default.span)
+        raise error("size", f"`{name}` is a `{type}`, and its start is one number", parameter.default.span,
+                    help=f"`full({', '.join(map(str, type.shape))}, …)` or `zeros({', '.join(map(str, type.shape))})`")
+    return type
+
+
+def unused(ctx: Context, over: list[s.Parameter], own: list[Wire], output: Wire) -> None:
+    graph = ctx.writer.close(ctx.writer.block, [output])
+    reads = {output, *(wire for box in graph.boxes for wire in box.inputs)}
+    for parameter, wire in zip(over, own):
+        if wire not in reads:
+            raise error("unused", f"`{parameter.name}` stands under `over`, and the goal does not read it", parameter.span,
+                        help="take it out, or pass it to what should read it")
+
+
+# ---------------------------------------------------------------- the other clauses
+
+
+def given_type(ctx: Context, name: str) -> Any:
+    value = ctx.scope.names[name].value
+    return {key: wire.type for key, wire in value.fields.items()} if isinstance(value, Record) else type_of_number(value)
+
+
+def check_uses(node: s.Fit, parameters: Mapping[str, Any]) -> None:
+    seen: dict[str, Span] = {}
+    rest = 0
+    for clause in node.clauses:
+        for use in clause.optimizers if isinstance(clause, s.Using) else ():
+            rest += not use.names
+            for name in use.names:
+                if name.name not in parameters:
+                    raise error("name", f"`{name.name}` does not stand under `over`", name.span,
+                                help=near(name.name, parameters) or f"under `over` are {listed(parameters)}")
+                if name.name in seen:
+                    raise error("argument", f"`{name.name}` has two optimizers", name.span, notes=((seen[name.name], "first here"),))
+                seen[name.name] = name.span
+    left = [name for name in parameters if name not in seen]
+    if rest > 1:
+        raise error("argument", "two optimizers are for all names", headed(node.span), help="say `for w` after one of them")
+    if seen and not rest and left:
+        raise error("argument", f"{listed(left)} {'has' if len(left) == 1 else 'have'} no optimizer", headed(node.span))
+
+
+def the_counts(ctx: Context, node: s.Fit) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for clause in node.clauses:
+        for count in clause.counts if isinstance(clause, s.Counts) else ():
+            value = ctx.size(count.value, f"`{count.word}`")
+            if not isinstance(value, int) or value < 1:
+                raise error("argument", f"`{count.word}` is a positive number, and this is {value}", count.span)
+            if count.word in found:
+                raise error("argument", f"`{count.word}` is said twice", count.span)
+            found[count.word] = value
+    return found
