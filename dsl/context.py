@@ -138,7 +138,7 @@ class Work:
     def report(self, *diagnostics: Diagnostic) -> None:
         for diagnostic in diagnostics:
             diagnostic = self.as_seen(diagnostic)
-            same = [d for d in self.found if (d.code, d.span) == (diagnostic.code, diagnostic.span)]
+            same = [d for d in self.found if (d.code, d.span, d.message) == (diagnostic.code, diagnostic.span, diagnostic.message)]
             if not same:
                 self.found.append(diagnostic)
 

@@ -229,7 +229,7 @@ def joint_type(source: Dist) -> tuple[Array] | None:
     length: Size = 0
     for _, type in source.fields:
         length = length + flat_size(type.shape)
-    return (Array("real", (length,), source.onto),)
+    return (Array("real", (length,)),)
 
 
 def flat_size(shape: tuple[Size, ...]) -> Size:

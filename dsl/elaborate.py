@@ -83,7 +83,8 @@ def once(found: list[Diagnostic]) -> list[Diagnostic]:
     seen: dict[tuple, Diagnostic] = {}
     for diagnostic in found:
         span = diagnostic.span
-        seen.setdefault((diagnostic.code, span and (span.source.name, span.start, span.end)), diagnostic)
+        key = (diagnostic.code, diagnostic.message, span and (span.source.name, span.start, span.end))
+        seen.setdefault(key, diagnostic)
     return list(seen.values())
 
 

@@ -328,7 +328,8 @@ def added(filled: Filled, piece: Piece, span: Span | None, block: Any) -> Filled
 def whole(ctx: Context, filled: Filled, span: Span) -> Any:
     """The pieces as one array; its boxes stand where the array lives, outside of any loop that only reads it."""
     known_wholes = ctx.writer.wholes
-    key = tuple(map(id, filled.pieces))
+    key = tuple((str(piece.low), str(piece.high), piece.single, *([wire.name for wire in leaves(piece.value)] or [id(piece)]))
+                for piece in filled.pieces)
     if key not in known_wholes:
         with ctx.writer.inside(filled.block):
             known_wholes[key] = (joined(ctx, filled, span), filled)

@@ -1,8 +1,8 @@
 """Layout: the lines and indentation of a program, as tokens for the grammar.
 
 A line ends in `_NL`; a deeper line begins with `_INDENT`; going back gives `_DEDENT`, each followed by one more `_NL`,
-so that a statement ends in `_NL` whether it ends in a word or in an indented body.  `_NL` and `_DEDENT` have no width
-and stand where the text before them ends: a span never reaches into the comments or blank lines that follow.
+so that a statement ends in `_NL` whether it ends in a word or in an indented body.  `_NL` and `_DEDENT` have no
+width and stand where the text before them ends: a span never reaches into the comments or blank lines that follow.
 
 In brackets a line stands deeper than the line that its statement began on, or starts with a closing bracket.  So a
 bracket that was never closed is found at the next line, and reported where it was opened.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pullback.dsl.layout import DEPTH, Fault, tab, too_deep, unclosed_at
 
-PIECE = re.compile(r'"""[^"\\]*(?:(?:\\(?:.|\n)|"(?!""))[^"\\]*)*"""|"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|"|#[^\n]*|[(){}\[\]]|\n')
+PIECE = re.compile(r'"""[^"\\]*(?:(?:\\(?:.|\n)|"(?!""))[^"\\]*)*"""|"""|'
+                   r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|"|#[^\n]*|[(){}\[\]]|\n')
 CLOSES = {")": "(", "]": "[", "}": "{"}
 OPENS = {opening: closing for closing, opening in CLOSES.items()}
 

@@ -297,7 +297,7 @@ class Loop:
         binding = inside.scope.names.get(slot.name)
         if slot.lag == 1 and (binding is None or not binding.covers):
             if slot.start is None:
-                raise error("index", f"`{slot.name}` is read one step back and never filled", slot.span)
+                raise self.absent(slot)
             return WRONG
         if binding is None or binding.value is WRONG:
             return WRONG
@@ -305,16 +305,20 @@ class Loop:
 
     def learn(self, slot: Slot) -> None:
         """Nothing stands before the loop: the first steps must not read it.  Its type is that of the elements."""
-        place = self.start + self.frame.fills[slot.name] - slot.lag
-        longest, span, guarded = self.frame.wanted[slot.name]
-        if not guarded:
-            raise error("index", f"`{span.text}` at {self.name} = {self.start} reads `{slot.name}[{place}]`, which nothing fills",
-                        span, help=f"say what `{slot.name}[{place}]` is before the loop" if not negative(place) else
-                        f"begin with `{slot.name}[0]` before the loop, and start the loop at 1")
+        if not self.frame.wanted[slot.name][2]:
+            raise self.absent(slot)
         with self.ctx.writer.inside(self.ctx.writer.block.parent):
             wires = [filler(self.ctx, wire.type, slot.span, missing=True) for wire in leaves(slot.result)]
         slot.start = rebuild(slot.result, iter(wires))
         slot.types = slot.began = [wire.type for wire in leaves(slot.result)]
+
+    def absent(self, slot: Slot) -> Exception:
+        """A first step reads what nothing fills."""
+        place = self.start + self.frame.fills[slot.name] - slot.lag
+        _, span, _ = self.frame.wanted[slot.name]
+        return error("index", f"`{span.text}` at {self.name} = {self.start} reads `{slot.name}[{place}]`, which nothing fills",
+                        span, help=f"say what `{slot.name}[{place}]` is before the loop" if not negative(place) else
+                        f"begin with `{slot.name}[0]` before the loop, and start the loop at 1")
 
     def agrees(self, slot: Slot, attempt: int) -> bool:
         stable = True

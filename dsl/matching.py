@@ -61,9 +61,14 @@ def declared(ctx: Context, node: s.Type | None, sizes: Mapping[str, int] | None 
 def bind_new(ctx: Context, node: s.NamedType, sizes: Mapping[str, int]) -> None:
     for index in node.sizes:
         for name in names_in(index):
-            if ctx.scope.find(name.name) is None and ctx.find(name.name) is None:
+            if is_new(ctx, name.name):
                 value = sizes.get(name.name, None)
                 ctx.scope.names[name.name] = Binding(symbol(name.name) if value is None else value, "size", name.span)
+
+
+def is_new(ctx: Context, name: str) -> bool:
+    """Is a name in a type a size that nothing has bound yet?  (Functions and models of that name don't count.)"""
+    return ctx.scope.find(name) is None and not is_static(ctx.find(name))
 
 
 def names_in(node: Any) -> list[s.Name]:
@@ -230,7 +235,7 @@ def known_not(value: Any, holds: Any) -> bool:
 
 def met(ctx: Context, node: Any, actual: Size, mismatch: Any) -> None:
     """A size expression against a size: a new name is bound (`n + 1` against 5 gives n = 4), else they must be equal."""
-    new = [name for name in names_in(node) if ctx.scope.find(name.name) is None and ctx.find(name.name) is None]
+    new = [name for name in names_in(node) if is_new(ctx, name.name)]
     if len({name.name for name in new}) == 1:
         solve(ctx, node, new[0], actual, mismatch)
         return

@@ -114,11 +114,14 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     if len(work.calls) > 60:
         raise error("cost", f"`{declared.name}` is the 60th call inside a call", span)
     work.calls.append(Call(declared, span))
+    before = len(work.found)
     try:
         with writer.region() as block:
             value = body()
     finally:
         work.calls.pop()
+    if len(work.found) > before:
+        raise Poisoned
     return wrapped(ctx, op.call, block, value, {"name": declared.name, "kind": kind, "address": segment}, span, base)
 
 

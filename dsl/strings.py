@@ -11,7 +11,8 @@ from lark import Token
 
 from pullback.dsl.layout import Fault
 
-PIECE = re.compile(r"\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}|\\(?:.|\n)|\{\{|\}\}|\{([^{}\"\\]*)\}|[{}]|[^\\{}]+")
+PIECE = re.compile(r"\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}|\\(?:.|\n)|"
+                   r"\{\{|\}\}|\{([^{}\"\\]*)\}|[{}]|[^\\{}]+")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "\n": ""}
 
 

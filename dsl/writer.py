@@ -149,9 +149,8 @@ class Writer:
         def rename(graph: Graph) -> Graph:
             inputs, boxes = now(graph.inputs), []
             for box in graph.boxes:
-                ins = now(box.inputs)
-                regions = tuple(rename(region) for region in box.regions)
-                boxes.append(box.but(inputs=ins, outputs=now(box.outputs), regions=regions))
+                ins, outs = now(box.inputs), now(box.outputs)
+                boxes.append(box.but(inputs=ins, outputs=outs, regions=tuple(rename(region) for region in box.regions)))
             return replace(graph, inputs=inputs, boxes=tuple(boxes), outputs=now(graph.outputs))
         return rename(graph).numbered()
 

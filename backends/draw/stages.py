@@ -75,4 +75,4 @@ def draw_plates(graph: Graph, observed: Collection[str] = (), *, name: str | Non
 def text(graph: Graph) -> str:
     """The graph in the IR's own notation."""
     from pullback.compiler import notation
-    return notation.write(graph)
+    return notation.show(graph)

@@ -43,11 +43,12 @@ class Specialized:
 class Compiled:
     """`f(key, params, **data)`: an unbiased estimate of the objective; `f.value_and_grad` with the gradient in `params`.
 
-    build: the objective's graph, for sizes that are known (a mapping) or not (empty);
+    build: the objective's graph, from the sizes that are known (a mapping, empty where none is) and the types of what is
+    known only by its arrays (`params`, an argument without a type: a pytree of `Array`s by its name);
     arguments: what must be given; particles: independent samples that one estimate averages.
     """
 
-    def __init__(self, name: str, build: Callable[[Mapping[str, int]], Graph], arguments: tuple[Argument, ...],
+    def __init__(self, name: str, build: Callable[[Mapping[str, int], Mapping[str, Any]], Graph], arguments: tuple[Argument, ...],
                  particles: int = 1, allow_biased: bool = False, exactly: bool = False):
         self.name, self.build, self.arguments = name, build, arguments
         self.particles, self.allow_biased, self.exactly = particles, allow_biased, exactly
@@ -71,7 +72,7 @@ class Compiled:
     @property
     def _exact(self) -> Compiled:
         if not hasattr(self, "_exactly"):
-            self._exactly = Compiled(self.name, lambda sizes: enumerated(self.build(sizes)), self.arguments, 1,
+            self._exactly = Compiled(self.name, lambda *known: enumerated(self.build(*known)), self.arguments, 1,
                                      self.allow_biased)
         return self._exactly
 
@@ -87,7 +88,7 @@ class Compiled:
         if self._last is not None:
             return self._last.stages
         if self._general is None:
-            self._general = pipeline.stages(self.build({}), particles=self.particles, allow_biased=self.allow_biased)
+            self._general = pipeline.stages(self.build({}, {}), particles=self.particles, allow_biased=self.allow_biased)
         return self._general
 
     @property
@@ -123,7 +124,7 @@ class Compiled:
         """The value as an array of the declared type."""
         declared = argument.type
         if not isinstance(declared, Array):
-            return value
+            return jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf), value)
         if not hasattr(value, "shape") or not hasattr(value, "dtype"):
             try:
                 value = np.asarray(value)
@@ -176,18 +177,32 @@ class Compiled:
                        for name, v in values.items())
         which = (shapes, tuple(params), jax.config.jax_enable_x64)
         if which not in self._made:
-            graph = self.build(self._sizes(values))
-            stages = pipeline.stages(graph, particles=self.particles, allow_biased=self.allow_biased)
-            final = stages["estimator"]
-
-            def value(key: Any, params: dict, data: dict) -> Any:
-                env = {wire.name: leaf(params if wire.name.partition(".")[0] in params else data, wire.name, top=True)
-                       for wire in final.inputs}
-                return evaluate(final, env, key)[0]
-            gradient = jax.value_and_grad(value, argnums=1)
-            self._made[which] = Specialized(stages, final, jax.jit(value), jax.jit(gradient))
+            told = {a.name: jax.tree.map(array_type, values[a.name]) for a in self.arguments if not isinstance(a.type, Array)}
+            graph = self.build(self._sizes(values), told)
+            self._made[which] = self._make(graph)
         self._last = self._made[which]
         return self._last
+
+    def _make(self, graph: Graph) -> Specialized:
+        stages = pipeline.stages(graph, particles=self.particles, allow_biased=self.allow_biased)
+        final = stages["estimator"]
+
+        def value(key: Any, params: dict, data: dict) -> Any:
+            return evaluate(final, environment(final, params, data), key)[0]
+        gradient = jax.value_and_grad(value, argnums=1)
+        return Specialized(stages, final, jax.jit(value), jax.jit(gradient))
+
+
+def environment(graph: Graph, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of a graph's inputs."""
+    return {wire.name: leaf(params if wire.name.partition(".")[0] in params else data, wire.name, top=True)
+            for wire in graph.inputs}
+
+
+def array_type(array: Any) -> Array:
+    """The type of an array that was given."""
+    kinds = {"f": "real", "V": "real", "i": "int", "u": "int", "b": "bool", "c": "complex"}
+    return Array(kinds[np.dtype(array.dtype).kind], tuple(array.shape))
 
 
 def leaf(value: Any, name: str, top: bool = False) -> Any:

@@ -52,9 +52,7 @@ class Jumps:
 
 def jumps(graph: Graph) -> Jumps:
     work = Backward(graph)
-    work.live |= set(graph.outputs)
-    work.used |= set(graph.outputs)
-    work.graph(graph)
+    work.start()
     return Jumps(work.jump, work.assumed)
 
 
@@ -62,7 +60,7 @@ class Backward:
     """live: wires through which a derivative reaches the objective; used: whose value does."""
 
     def __init__(self, graph: Graph):
-        self.values = Values(graph)
+        self.whole, self.values = graph, Values(graph)
         self.order = {id(box): place for place, box in enumerate(graph.walk())}
         self.readers: dict[Wire, list[tuple[Box, int]]] = {}
         self.returned: set[Wire] = set(graph.outputs)
@@ -76,6 +74,11 @@ class Backward:
         self.jump: dict[Wire, Jump] = {}
         self.assumed: dict[Wire, str] = {}
         self.looked: dict[int, tuple[str | None, ...] | None] = {}
+
+    def start(self) -> None:
+        self.live |= set(self.whole.outputs)
+        self.used |= set(self.whole.outputs)
+        self.graph(self.whole)
 
     def graph(self, graph: Graph) -> None:
         for box in reversed(graph.boxes):

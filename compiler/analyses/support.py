@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Callable, Iterable
 
 from pullback.compiler import ops as op
-from pullback.compiler.analyses.ranges import Region, Values, contained, support_size, values
+from pullback.compiler.analyses.ranges import Region, Values, contained, values
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.ir import Box, Graph, Wire
 from pullback.compiler.type import Array, Params
-
-__all__ = ["carriers", "mass", "moves", "support_size"]
 
 
 def moves(graph: Graph, box: Box) -> Diagnostic | None:
@@ -27,10 +26,15 @@ def moves(graph: Graph, box: Box) -> Diagnostic | None:
 
 @lru_cache(maxsize=16)
 def carriers(graph: Graph) -> frozenset[Wire]:
-    """The wires that carry a derivative in the graph's inputs: ints, conditions and what `stop` gives do not, nor does
+    """The wires that may carry a derivative in the graph's inputs: ints, conditions and what `stop` gives do not, nor does
     a choice whose parameters do not."""
-    found = {wire for wire in graph.inputs if derivable(wire)}
-    _carry(graph, found)
+    return flow(graph, graph.inputs, lambda box: box.op is not op.stop)
+
+
+def flow(graph: Graph, start: Iterable[Wire], passes: Callable[[Box], bool]) -> frozenset[Wire]:
+    """The real wires that are reached from some wires, through boxes that let pass."""
+    found = {wire for wire in start if derivable(wire)}
+    _flow(graph, found, passes)
     return frozenset(found)
 
 
@@ -38,27 +42,23 @@ def derivable(wire: Wire) -> bool:
     return isinstance(wire.type, Params) or isinstance(wire.type, Array) and wire.type.kind in ("real", "complex")
 
 
-def _carry(graph: Graph, found: set[Wire]) -> None:
+def _flow(graph: Graph, found: set[Wire], passes: Callable[[Box], bool]) -> None:
     for box in graph.boxes:
-        sources = list(box.inputs)
-        if box.regions:
-            sources = []
-            before = -1
-            while before != len(found):
-                before = len(found)
-                for place, region in enumerate(box.regions):
-                    if box.op is op.scan:
-                        carried = region.inputs[1:1 + box["carries"]]
-                        found |= {c for c, start, end in zip(carried, box.inputs, region.outputs)
-                                  if derivable(c) and (start in found or end in found)}
-                    _carry(region, found)
-            for place, wire in enumerate(box.outputs):
-                ends = [region.outputs[place] for region in box.regions]
-                starts = box.inputs[place:place + 1] if box.op is op.scan and place < box["carries"] else ()
-                if derivable(wire) and any(w in found for w in (*ends, *starts)):
-                    found.add(wire)
-        elif box.op is not op.stop and any(wire in found for wire in sources):
-            found |= {wire for wire in box.outputs if derivable(wire)}
+        if not box.regions:
+            if passes(box) and any(wire in found for wire in box.inputs):
+                found |= {wire for wire in box.outputs if derivable(wire)}
+            continue
+        carries, before = box["carries"] if box.op is op.scan else 0, -1
+        while before != len(found):
+            before = len(found)
+            for region in box.regions:
+                for carry, first, last in zip(region.inputs[1:1 + carries], box.inputs, region.outputs):
+                    found |= {carry} if derivable(carry) and (first in found or last in found) else set()
+                _flow(region, found, passes)
+        for place, wire in enumerate(box.outputs):
+            sources = [region.outputs[place] for region in box.regions]
+            sources += box.inputs[place:place + 1] if place < carries else ()
+            found |= {wire} if derivable(wire) and any(w in found for w in sources) else set()
 
 
 def mass(graph: Graph) -> list[Diagnostic]:

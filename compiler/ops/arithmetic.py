@@ -110,9 +110,9 @@ operation("floordiv", jnp.floor_divide, "//", infer.quotient, smooth=("jump",))
 operation("mod", jnp.remainder, "%", infer.remainder, smooth=("jump",))
 operation("neg", jnp.negative, "-", infer.negated, linear=("all",), signature="a")
 operation("abs", jnp.abs, "", infer.magnitude, smooth=("continuous",), signature="x")
-operation("maximum", lambda *xs: reduce(jnp.maximum, xs), "", infer.hull, smooth=("continuous",),
+operation("maximum", lambda *xs: reduce(jnp.maximum, xs), "", infer.higher_of, smooth=("continuous",),
           signature="a, b, *more")
-operation("minimum", lambda *xs: reduce(jnp.minimum, xs), "", infer.hull, smooth=("continuous",),
+operation("minimum", lambda *xs: reduce(jnp.minimum, xs), "", infer.lower_of, smooth=("continuous",),
           signature="a, b, *more")
 define(Op("pow", _power_lower, _power_type, elementwise=True, signature="a, b", symbol="^"))
 define(Op("stop", lambda attributes, x: jax.lax.stop_gradient(x), lambda types, attributes: (types[0],),

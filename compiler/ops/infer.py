@@ -138,6 +138,22 @@ def hull(*types: Array) -> tuple[Size, Size] | None:
     return None if low is None or high is None else (low, high)
 
 
+def lower_of(*types: Array) -> tuple[Size, Size] | None:
+    """The smallest of some ints."""
+    if not types or any(type.bounds is None for type in types):
+        return None
+    low, high = least(*(t.bounds[0] for t in types)), least(*(t.bounds[1] for t in types))
+    return None if low is None or high is None else (low, high)
+
+
+def higher_of(*types: Array) -> tuple[Size, Size] | None:
+    """The largest of some ints."""
+    if not types or any(type.bounds is None for type in types):
+        return None
+    low, high = greatest(*(t.bounds[0] for t in types)), greatest(*(t.bounds[1] for t in types))
+    return None if low is None or high is None else (low, high)
+
+
 def added(*types: Array) -> tuple[Size, Size] | None:
     if any(type.bounds is None for type in types):
         return None

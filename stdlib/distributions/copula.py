@@ -19,11 +19,20 @@ NO_SHAPE = ("the distribution function of a beta has no known derivative in its 
 SHAPES = ("concentration1", "concentration0")
 
 
+def score(one: Any, zero: Any, x: Any) -> Any:
+    """Φ⁻¹ of a beta's distribution function, by the smaller of its two tails."""
+    below, above = betainc(one, zero, x), betainc(zero, one, 1 - x)
+    left = below < above
+    least = jnp.finfo(x.dtype).tiny
+    part = ndtri(jnp.where(jnp.where(left, below, above) > least, jnp.where(left, below, above), least))
+    return jnp.where(left, part, -part)
+
+
 def log_prob(value: Any, concentration1: Any, concentration0: Any, tril: Any) -> Any:
     value, one, zero, tril = floats(value, concentration1, concentration0, tril)
     inside = (value > 0) & (value < 1)
     x = jnp.where(inside, value, 0.5)
-    normal = ndtri(betainc(*jnp.broadcast_arrays(one, zero, x)))
+    normal = score(*jnp.broadcast_arrays(one, zero, x))
     white = solve(tril, normal)
     copula = (jnp.sum(normal * normal, -1) - jnp.sum(white * white, -1)) / 2 - log_diagonal(tril)
     return within(jnp.all(inside, -1), copula + jnp.sum(beta_log_prob(x, one, zero), -1))

@@ -5,10 +5,10 @@ from typing import Any, Callable
 
 import jax
 import jax.numpy as jnp
-from jax import lax, random
+from jax import random
 
 from pullback.compiler.distribution import Noise
-from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, betaln, exponential, open_uniform, tiny)
+from pullback.stdlib.distributions.numerics import LOG_2PI, LOG_PI, betaln, exp, exponential, open_uniform
 from pullback.stdlib.distributions.record import REAL, floats, make, plain
 
 LOC_SCALE = "loc: real = 0, scale: positive = 1"
@@ -43,7 +43,7 @@ def logistic(z: Any) -> Any:
 
 
 def gumbel(z: Any) -> Any:
-    return -z - jnp.exp(-z)
+    return -z - exp(-z)
 
 
 def soft_laplace(z: Any) -> Any:

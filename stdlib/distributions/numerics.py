@@ -83,6 +83,12 @@ def log1mexp(x: Any) -> Any:
     return jnp.where(near, jnp.log(-jnp.expm1(-jnp.where(near, x, 0.5))), jnp.log1p(-jnp.exp(-jnp.where(near, 1, x))))
 
 
+def exp(t: Any) -> Any:
+    """eᵗ, kept within the floats (a log density of −∞ by overflow would have the derivative ∞·0)."""
+    most = jnp.log(jnp.finfo(jnp.result_type(t)).max) / 2
+    return jnp.exp(jnp.where(t < most, t, most))
+
+
 def tiny(x: Any) -> Any:
     """x kept from being rounded to 0."""
     return jnp.maximum(x, jnp.finfo(jnp.result_type(x)).tiny)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
-from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exponential, limit, open_uniform, settled,
+from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, settled,
                                                     stirling, tiny, within)
 from pullback.stdlib.distributions.record import POSITIVE, floats, make, plain
 
@@ -84,7 +84,7 @@ def weibull_log_prob(value: Any, scale: Any, concentration: Any) -> Any:
     value, scale, k = floats(value, scale, concentration)
     inside = value > 0
     logarithm = jnp.log(jnp.where(inside, value, scale) / scale)
-    density = jnp.log(k / scale) + (k - 1) * logarithm - jnp.exp(k * logarithm)
+    density = jnp.log(k / scale) + (k - 1) * logarithm - exp(k * logarithm)
     edge = jnp.where(value == 0, limit(k - 1, -jnp.log(scale) - value / scale), -jnp.inf)
     return settled(jnp.where(inside, density, edge))
 
@@ -93,10 +93,15 @@ def weibull_push(noise: Any, scale: Any, concentration: Any) -> Any:
     return tiny(scale * jnp.exp(jnp.log(noise) / concentration))
 
 
+def gompertz_hazard(x: Any, concentration: Any) -> Any:
+    """c·(eˣ − 1)."""
+    return concentration * jnp.where(x < 1, jnp.expm1(jnp.where(x < 1, x, 0)), exp(x) - 1)
+
+
 def gompertz_log_prob(value: Any, concentration: Any, rate: Any) -> Any:
     value, c, rate = floats(value, concentration, rate)
     x = rate * value
-    return within(value >= 0, jnp.log(c) + jnp.log(rate) + x - c * jnp.expm1(x))
+    return within(value >= 0, jnp.log(c) + jnp.log(rate) + x - gompertz_hazard(x, c))
 
 
 def dagum_log_prob(value: Any, concentration: Any, sharpness: Any, scale: Any) -> Any:
@@ -110,7 +115,7 @@ def dagum_log_prob(value: Any, concentration: Any, sharpness: Any, scale: Any) -
 
 def levy_log_prob(value: Any, loc: Any, scale: Any) -> Any:
     value, loc, scale = floats(value, loc, scale)
-    inside = value > loc
+    inside = (value > loc) & jnp.isfinite(scale / (value - loc))
     x = jnp.where(inside, value - loc, scale)
     return within(inside, (jnp.log(scale) - LOG_2PI - scale / x - 3 * jnp.log(x)) / 2)
 

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import gammainc, gammaincc, gammaln, log_ndtr
 
-from pullback.stdlib.distributions.numerics import log1mexp
+from pullback.stdlib.distributions.numerics import exp, log1mexp
+from pullback.stdlib.distributions.positive import gompertz_hazard
 
 softplus = jax.nn.softplus
 
@@ -48,6 +49,12 @@ def by_hazard(hazard: Callable[..., Any]) -> Tails:
 
 def laplace_above(z: Any) -> Any:
     return jnp.where(z > 0, -z - jnp.log(2.0), jnp.log1p(-jnp.exp(jnp.where(z > 0, 0, z)) / 2))
+
+
+def gumbel_above(z: Any) -> Any:
+    """log(1 − exp(−e⁻ᶻ)), which is −z − e⁻ᶻ/2 where e⁻ᶻ is small."""
+    far = z > 30
+    return jnp.where(far, -z, log1mexp(exp(jnp.where(far, 0, -z))))
 
 
 def cauchy_above(z: Any) -> Any:
@@ -100,11 +107,12 @@ TAILS = {
     "logistic": standard(lambda z: -softplus(-z), lambda z: -softplus(z)),
     "laplace": standard(lambda z: laplace_above(-z), laplace_above),
     "cauchy": standard(lambda z: cauchy_above(-z), cauchy_above),
-    "gumbel": standard(lambda z: -jnp.exp(-z), lambda z: log1mexp(jnp.exp(-z))),
+    "gumbel": standard(lambda z: -exp(-z), gumbel_above),
     "log_normal": positive(lambda x, loc, scale: log_ndtr((jnp.log(x) - loc) / scale),
                            lambda x, loc, scale: log_ndtr((loc - jnp.log(x)) / scale)),
     "exponential": by_hazard(lambda x, rate: rate * x),
-    "weibull": by_hazard(lambda x, scale, k: jnp.exp(k * jnp.log(x / scale))),
-    "gompertz": by_hazard(lambda x, c, rate: c * jnp.expm1(rate * x)),
+    "weibull": positive(lambda x, scale, k: gumbel_above(-k * jnp.log(x / scale)),
+                        lambda x, scale, k: -exp(k * jnp.log(x / scale))),
+    "gompertz": by_hazard(lambda x, c, rate: gompertz_hazard(rate * x, c)),
     "gamma": positive(lambda x, a, rate: log_gammainc(a, rate * x), lambda x, a, rate: log_gammaincc(a, rate * x)),
 }

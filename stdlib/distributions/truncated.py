@@ -164,14 +164,18 @@ def student_t(z: Any, df: Any) -> Any:
     return line.student_t_log_prob(z, df, 0, 1)
 
 
-def student_t_tail(z: Any, df: Any) -> Any:
-    """The mass above z ≥ 0."""
-    return betainc(df / 2, 0.5, 1 / (1 + z * z / df)) / 2
+def student_t_parts(z: Any, df: Any) -> tuple[Any, Any]:
+    """The mass between 0 and z, and that above z, for z ≥ 0, each without cancellation where it is small."""
+    near = z * z < df
+    middle = betainc(0.5, df / 2, 1 / (1 + df / jnp.where(near & (z > 0), z * z, 1))) / 2
+    tail = betainc(df / 2, 0.5, 1 / (1 + jnp.where(near, df, z * z) / df)) / 2
+    middle = jnp.where(near, jnp.where(z > 0, middle, 0), 0.5 - tail)
+    return middle, jnp.where(near, 0.5 - middle, tail)
 
 
 def student_t_mass(a: Any, b: Any, df: Any) -> Any:
-    above = student_t_tail(b, df)
-    return jnp.where(a > 0, student_t_tail(jnp.abs(a), df) - above, 1 - student_t_tail(jnp.abs(a), df) - above)
+    (inner, above), (outer, rest) = student_t_parts(jnp.abs(a), df), student_t_parts(b, df)
+    return jnp.where(a > 0, jnp.where(outer < 0.25, outer - inner, above - rest), inner + outer)
 
 
 def student_t_truncated(z: Any, a: Any, b: Any, df: Any) -> Any:
@@ -181,13 +185,14 @@ def student_t_truncated(z: Any, a: Any, b: Any, df: Any) -> Any:
 
 def student_t_quantile(u: Any, v: Any, a: Any, b: Any, df: Any) -> Any:
     """By bisection of the mass above z, on the scale of asinh z."""
-    goal = student_t_tail(b, df) + v * student_t_mass(a, b, df)
+    goal = student_t_parts(b, df)[1] + v * student_t_mass(a, b, df)
     most = jnp.arcsinh(jnp.finfo(goal.dtype).max ** 0.25)
 
     def halve(_: int, ends: tuple) -> tuple:
         middle = (ends[0] + ends[1]) / 2
         z = jnp.sinh(middle)
-        above = jnp.where(z > 0, student_t_tail(z, df), 1 - student_t_tail(z, df))
+        tail = student_t_parts(jnp.abs(z), df)[1]
+        above = jnp.where(z > 0, tail, 1 - tail)
         return jnp.where(above > goal, middle, ends[0]), jnp.where(above > goal, ends[1], middle)
 
     ends = [jnp.broadcast_to(jnp.clip(jnp.arcsinh(c), -most, most), goal.shape) for c in (a, b)]

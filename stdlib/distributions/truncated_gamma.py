@@ -25,6 +25,12 @@ def log_mass(a: Any, low: Any, high: Any) -> Any:
     return jnp.where(bounded, log_between(GAMMA, low, jnp.where(bounded, high, low + 1), a), GAMMA.above(low, a))
 
 
+def scaled(rate: Any, high: Any) -> Any:
+    """A cut for rate 1; one at infinity stays there, and does not move with the rate."""
+    bounded = jnp.isfinite(high)
+    return jnp.where(bounded, rate * jnp.where(bounded, high, 1), jnp.inf)
+
+
 def log_part(tail: Any, u: Any, a: Any, low: Any, high: Any) -> Any:
     """log of (1 − u)·tail(low) + u·tail(high): what the tail has at the u-quantile."""
     bounded = jnp.isfinite(high)
@@ -82,12 +88,12 @@ def _truncated(ends: tuple[str, ...]) -> Distribution:
         low = jnp.where(low < 0, 0, low)
         inside = (low <= value) & (value <= high)
         x = jnp.where(inside & (value > 0), value, jnp.where(jnp.isfinite(high), (low + high) / 2, low + 1))
-        density = gamma_log_prob(x, a, rate) - log_mass(a, rate * low, rate * high)
+        density = gamma_log_prob(x, a, rate) - log_mass(a, rate * low, scaled(rate, high))
         return within(inside & (value > 0), density)
 
     def push(noise: Any, *parameters: Any) -> Any:
         a, rate, low, high = split(floats(*parameters))
-        u, a, low, high = jnp.broadcast_arrays(noise, a, rate * jnp.where(low < 0, 0, low), rate * high)
+        u, a, low, high = jnp.broadcast_arrays(noise, a, rate * jnp.where(low < 0, 0, low), scaled(rate, high))
         return quantile(u, a, low, high) / rate
 
     def upstream(*parameters: Any) -> Any:
