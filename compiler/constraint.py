@@ -43,7 +43,45 @@ def constraint(named: Constraint) -> Any:
 def bijection(named: Constraint | None) -> Callable[..., Any]:
     """The map from the unconstrained space onto the set, with `inv`, `log_abs_det_jacobian` and `inverse_shape`."""
     from numpyro.distributions import biject_to, constraints
+    if named is not None and named.name == "blocks":
+        return Blocks(named.arguments)
     return biject_to(constraints.real if named is None else constraint(named))
+
+
+class Blocks:
+    """A vector of which each stretch has a bijection of its own: `blocks(onto(real), 2, onto(positive), 1)`.
+
+    The stretches keep their lengths, so they are of elementwise constraints (or `ordered`).
+    """
+
+    def __init__(self, arguments: tuple):
+        self.parts, at = [], 0
+        for named, size in zip(arguments[::2], arguments[1::2]):
+            self.parts.append((bijection(named), at, at + size))
+            at += size
+
+    def __call__(self, x: Any) -> Any:
+        return self.each(lambda part, piece: part(piece), x)
+
+    def inv(self, y: Any) -> Any:
+        return self.each(lambda part, piece: part.inv(piece), y)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        total = 0.0
+        for part, low, high in self.parts:
+            found = part.log_abs_det_jacobian(x[..., low:high], y[..., low:high])
+            total = total + (found.sum(-1) if found.ndim == x.ndim else found)
+        return total
+
+    def each(self, apply: Callable[..., Any], x: Any) -> Any:
+        import jax.numpy as jnp
+        return jnp.concatenate([apply(part, x[..., low:high]) for part, low, high in self.parts], -1)
+
+    def forward_shape(self, shape: tuple) -> tuple:
+        return shape
+
+    def inverse_shape(self, shape: tuple) -> tuple:
+        return shape
 
 
 def unconstrained_shape(type: Array) -> tuple:

@@ -9,10 +9,10 @@ from typing import Any
 from pullback.compiler import distribution as library
 from pullback.compiler.diagnostic import near
 from pullback.compiler.source import Span
-from pullback.compiler.type import EVENT_RANK, Array, Constraint
+from pullback.compiler.type import EVENT_RANK, Array, Constraint, same
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error, evaluates
-from pullback.dsl.distributions import join_joint, made, score, split_joint
+from pullback.dsl.distributions import flat_size, join_joint, made, score, split_joint
 from pullback.dsl.filled import entries
 from pullback.dsl.matching import RecordOf, declared, listed, named_type
 from pullback.dsl.modes import Sampling, Site, drawn
@@ -39,7 +39,7 @@ def choice(ctx: Context, node: s.Draw) -> None:
     type = declared_type(ctx, node.type)
     site = Site(target.name, places, type, rule, node.target.span, aliases(node.value))
     start = len(ctx.writer.block.boxes)
-    if isinstance(found, Dist) and found.onto is not None and found.onto.name == "record":
+    if isinstance(found, Dist) and found.onto is not None and found.onto.name == "blocks":
         raise error("type", f"`onto {{…}}` makes a joint choice: write `{{{', '.join(n for n, _ in found.fields)}}} ~ …`",
                     node.span)
     if isinstance(found, (Model, Marginal)) and type is not None:
@@ -179,13 +179,12 @@ def onto_record(ctx: Context, node: s.Onto, inner: Dist, target: RecordOf) -> Di
             raise error("pending", f"a joint choice with a `{type.constraint.name}` among its entries can't be compiled yet",
                         node.type.span)
         fields.append((name, type))
-    constraint = Constraint("record", tuple((name, type) for name, type in fields))
+    constraint = Constraint("blocks", tuple(part for _, type in fields for part in (
+        type.constraint or Constraint("real"), flat_size(type.shape))))
     if len(inner.event) != 1 or inner.batch:
         raise error("size", f"a joint choice is one vector, and `{inner.name}` draws "
                     f"{'numbers' if not inner.event else 'arrays'} here", node.distribution.span,
                     help="`multivariate_normal(m, scale_tril = L) onto {…}`")
-    from pullback.compiler.type import same
-    from pullback.dsl.distributions import flat_size
     length = sum((flat_size(type.shape) for _, type in fields), 0)
     if same(length, inner.event[0]) is not True:
         raise error("size", f"the entries {listed(name for name, _ in fields)} have {length} numbers together, and "
@@ -219,7 +218,7 @@ def joint(ctx: Context, node: s.Draw, source: Any, rule: Any) -> None:
     if ctx.frames:
         raise error("pending", "a joint choice in a loop can't be compiled yet", node.span)
     mode = ctx.activation.mode
-    site = Site(",".join(names), [], None, rule, node.span)
+    site = Site("_".join(names), [], None, rule, node.span, also=tuple(names))
     given = [name for name in names if mode.gives(name)]
     if isinstance(mode, Sampling) or len(given) < len(names):
         if not isinstance(mode, Sampling):

@@ -120,7 +120,7 @@ def batch_of(ctx: Context, site: Any, source: Dist) -> tuple[Size, ...]:
 
 
 def address_of(ctx: Context, site: Any, unique: bool) -> tuple[str, tuple]:
-    path = (*ctx.path, (site.name,))
+    path = (*ctx.path, (site.name, *site.also))
     if unique:
         path, text = ctx.work.address(path, ctx.mark)
         return text, path
@@ -224,7 +224,7 @@ def over(ctx: Context, site: Any, source: Dist, batch: tuple[Size, ...], value: 
 
 def joint_type(source: Dist) -> tuple[Array] | None:
     """The type of a joint draw: the constrained values of all names, one after the other."""
-    if source.onto is None or source.onto.name != "record":
+    if source.onto is None or source.onto.name != "blocks":
         return None
     length: Size = 0
     for _, type in source.fields:

@@ -24,7 +24,8 @@ from pullback.dsl.values import Flat, Marginal, Model, Poisoned, Record, describ
 
 @dataclass
 class Site:
-    """A choice in the program: its name, the indices left of `~`, its declared type and rule."""
+    """A choice in the program: its name, the indices left of `~`, its declared type and rule.  `aliases`: what the draw of a
+    model may be called too; `also`: the names of a joint choice."""
 
     name: str
     places: list[Any]
@@ -32,6 +33,7 @@ class Site:
     rule: Any
     span: Span
     aliases: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class Sampling:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Mapping
@@ -9,13 +11,15 @@ from typing import Any, Callable, Mapping
 import jax
 
 from pullback.backends.xla import fit as runner
-from pullback.backends.xla.compiled import Argument
+from pullback.backends.xla import posterior
+from pullback.backends.xla.compiled import Argument, leaf
 from pullback.backends.xla.fitted import Fitted
 from pullback.backends.xla.lower import evaluate
 from pullback.backends.xla.simulate import opened
 from pullback.backends.xla.state import State, Variable, constrain, start
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.ir import Graph
+from pullback.compiler.type import Params
 from pullback.dsl import elaborate
 from pullback.dsl import syntax as s
 from pullback.dsl.fits import FitPlan, Parameter
@@ -96,18 +100,101 @@ class Fit:
 
     def prepare(self, data: Mapping[str, Any], *, steps: int | None = None, **settings: Any) -> runner.Plan:
         """The fit as it is run: of these data's sizes, with what is not as the program says."""
-        function, given = self.compile(**settings).known(self._given(data))
-        _, arrays = split(function, given)
-        sizes = function._sizes({**self._placeholders(function), **arrays}) if function.arguments else dict(function.fixed)
-        plan = self.plan({**sizes, **function.fixed})
+        function, arrays = self.compile(**settings).known(data)
+        arrays, sizes = self._fitted(function, arrays)
+        plan = self.plan(sizes)
         steps = steps or plan.steps
         if steps is None:
             raise ArgumentError(Diagnostic("argument", f"`{self.name}` does not say how many steps it takes",
                                            self.declared.node.span, help="`steps 1000` in the program, or `steps=1000` here"))
-        variables = tuple(Variable(name, p.type, starts(p), p.span) for name, p in plan.over.items())
-        data = {name: nested(arrays, name) for name in self.given if name not in function.statics}
         return runner.Plan(
             self.name, lambda key, params, data: function.value_and_grad(key, params, **data),
-            lambda key, params, data: function(key, params, **data), plan.maximize, variables, optimizers(plan), steps,
-            digest=self.digest(settings, function.fixed), locate=function.locate, posterior=self._posterior(function),
-            span=self.declared.node.span, function=function, data=data)
+            lambda key, params, data: function(key, params, **data), plan.maximize, variables(plan), self._optimizers(plan),
+            steps, digest=self._digest(function, settings), locate=function.locate, posterior=draws_of(plan, function),
+            span=self.declared.node.span, function=function, data=arrays)
+
+    def estimate(self, seed: Any, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,
+                 draws: int = 100, **settings: Any) -> Estimate:
+        """The objective and its gradient's norms with their standard errors, at the program's starts or at `params`."""
+        key = jax.random.key(seed) if isinstance(seed, int) else seed
+        plan = self.prepare(data or {}, **{"steps": 1, **settings})
+        runner.finite(jax.tree.map(jax.numpy.asarray, plan.data))
+        if params is None:
+            params = constrain(plan.variables, start(plan.variables, key, {}))
+        return estimate(plan.function, key, params, plan.data, draws)
+
+    def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
+        """As the command line asks for what it draws: at the sizes of the data, where there are any."""
+        if not data and self.given:
+            return self.compile(**{name: value for name, value in settings.items() if name != "steps"})
+        plan = self.prepare(data, **{"steps": 1, **settings})
+        params = constrain(plan.variables, start(plan.variables, jax.random.key(seed), {}))
+        return plan.function.specialize(params, **plan.data)
+
+    # ------------------------------------------------------------ inside
+
+    def _fitted(self, function: Function, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+        """The data as arrays of their types, and all sizes that they and the settings tell."""
+        own = tuple(a for a in function.arguments if a.name.partition(".")[0] in self.given)
+        alone = Function(self.name, function.make, own, statics=function.statics, fixed=function.fixed)
+        _, arrays = alone._given({}, data)
+        values = {a.name: leaf(arrays[a.name.partition(".")[0]], a.name) for a in own}
+        return arrays, alone._sizes(values)
+
+    def _optimizers(self, plan: FitPlan) -> tuple[tuple[Any, tuple[str, ...]], ...]:
+        """Each optimizer with the names that are its own; one without names has all that are left."""
+        if not plan.optimizers:
+            raise ArgumentError(Diagnostic("argument", f"`{self.name}` does not say how it optimizes",
+                                           self.declared.node.span, help="`using adam(0.01)`"))
+        named = {name for use in plan.optimizers for name in use.names}
+        rest = tuple(name for name in plan.over if name not in named)
+        return tuple((use.optimizer, use.names or rest) for use in plan.optimizers)
+
+    def _digest(self, function: Function, settings: Mapping[str, Any]) -> str:
+        """Tells this program and these settings from others; layout, comments and the number of steps do not count."""
+        node = self.declared.node
+        clauses = tuple(replace(c, counts=tuple(n for n in c.counts if n.word != "steps")) if isinstance(c, s.Counts) else c
+                        for c in node.clauses)
+        programs = [self.loaded.module.program, *(module.program for module in self.loaded.loader.modules.values())]
+        others = sorted(repr(replace(one, doc="") if hasattr(one, "doc") else one) for program in programs
+                        for one in program.declarations if not isinstance(one, s.Fit))
+        said = [repr(clauses), *others, repr(sorted(function.fixed.items())),
+                repr(sorted((name, str(value)) for name, value in settings.items()))]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def variables(plan: FitPlan) -> tuple[Variable, ...]:
+    return tuple(Variable(name, p.type, starts(p), p.span) for name, p in plan.over.items())
+
+
+def starts(parameter: Parameter) -> Callable[[Any], Any] | None:
+    """The start of a parameter as a function of a key."""
+    if parameter.start is None:
+        return None
+    if not isinstance(parameter.start, Graph):
+        return parameter.start.init
+    graph = opened(parameter.start)
+
+    def value(key: Any) -> Any:
+        values = iter(evaluate(graph, {}, key))
+        tree = parameter.type.tree if isinstance(parameter.type, Params) else None
+        return filled(tree, values)
+    return value
+
+
+def filled(tree: Any, values: Any) -> Any:
+    """The tree with the next value in place of each leaf, in the order of the program."""
+    return {name: filled(item, values) for name, item in tree.items()} if isinstance(tree, Mapping) else next(values)
+
+
+def draws_of(plan: FitPlan, function: Function) -> Callable[..., Any]:
+    """Draws of the guide at the fitted parameters."""
+    def draws(key: Any, params: Mapping[str, Any], data: Mapping[str, Any], count: int, of: str | None = None) -> Any:
+        guide = posterior.the_guide(plan.goal, of, plan.name)
+        graph, addresses = posterior.posterior(plan.goal, guide)
+        return posterior.draws(graph, addresses, key, params, data, count)
+    return draws
+
+
+def warn(diagnostic: Diagnostic) -> None:
+    warnings.warn(str(diagnostic), stacklevel=3)

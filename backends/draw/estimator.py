@@ -14,7 +14,8 @@ from pullback.backends.draw.grounds import Grounds, Step
 from pullback.backends.draw.labels import SECOND
 from pullback.backends.draw.scene import Badge, Cell, Line, Node, Region, Scene
 from pullback.backends.draw.strands import NONE, VALUE, WEIGHT
-from pullback.backends.draw.terms import Term, is_mean, is_sum, sign, terms_of
+from pullback.backends.draw.structure import extent
+from pullback.backends.draw.terms import Term, is_sum, means, sign, terms_of
 from pullback.backends.draw.weave import Path, Weave
 from pullback.compiler.ir import Axis, Box, Graph, Wire
 
@@ -23,8 +24,11 @@ REDUCTIONS = frozenset({"logsumexp", "max", "min", "prod", "mean", "sum", "reduc
 TRANSPARENT = frozenset({"stack_axis", "expectation", "guard"})
 
 
-def estimator(graph: Graph, stage: str = "estimator", parameters: Collection[str] | None = None) -> Scene:
-    view = Estimator(graph, stage, parameters)
+def estimator(graph: Graph, stage: str = "estimator", parameters: Collection[str] | None = None,
+              program: Graph | None = None) -> Scene:
+    """`program`: the graph before its loops were opened, which tells their numbers and ranges."""
+    loops = {box["name"]: box for box in program.walk() if box.op.name == "plate"} if program is not None else {}
+    view = Estimator(graph, stage, parameters, loops)
     view.body(graph, ())
     view.finish()
     return view.scene
@@ -36,12 +40,12 @@ class Estimator(Weave):
         super().__post_init__()
         self.steps = {box["steps"]: box for box in self.graph.walk() if box.op.name == "scan" and box.get("steps")}
         self.made_regions: dict[Step, Region] = {}
-        self.grounds = Grounds(self.graph, self.hidden_axis, self.caption, self.region)
+        self.grounds = Grounds(self.graph, self.hidden_axis, self.caption, self.region, self.loops)
         self.sides: dict[Wire, tuple[Step, ...]] = {}
         self.context: tuple[Step, ...] = ()
         self.terms: list[tuple[Term, str, tuple[str, ...]]] = []   # with its node, and the loops that it stands in
         self.inner: dict[Wire, list[str]] = {}                     # a loop's total: the nodes of its terms
-        self.loops: list[str] = []
+        self.within: list[str] = []
         self.direct: dict[str, frozenset[str]] = {}
         self.summands: list[str] = []
         self.readers = {wire: [] for wire in self.made}
@@ -53,14 +57,15 @@ class Estimator(Weave):
 
     def hidden_axis(self, axis: Axis) -> bool:
         """The dimension of an array choice is no region, nor are the steps of a loop."""
-        return axis in self.steps or axis.name not in self.indices and axis.kind == "plate" and any(
-            box.op.name == "points" and box["address"] == axis.name for box in self.made.values())
+        return axis in self.steps or axis.kind == "plate" and axis.name in self.arrays
 
     def caption(self, axis: Axis) -> str:
         if axis.kind == "particles":
             return f"particles {axis.size}"
-        name = self.axis_name(axis)
-        return f"{name} in {axis.size} of {axis.total}" if axis.total is not None else f"{name} in 0..{axis.size}"
+        name, loop = self.axis_name(axis), self.loops.get(axis.name)
+        if axis.total is not None:
+            return f"{name} in {axis.size} of {axis.total}"
+        return f"{name} in {extent(loop)}" if loop is not None else f"{name}: {axis.size}"
 
     def place(self, axes: Iterable[Axis], inputs: Iterable[Wire] = ()) -> str | None:
         inside = self.context
@@ -241,9 +246,9 @@ class Estimator(Weave):
             self.connect(box.inputs[place], node.id, self.flow.demand.get(wire, NONE) if
                          box.inputs[place] in self.flow.active else NONE)
             nodes.append((node, wire))
-        self.loops.append(index)
+        self.within.append(index)
         self.body(body, path)
-        self.loops.pop()
+        self.within.pop()
         for (node, wire), after in zip(nodes, body.outputs):
             self.back(node, wire, after, index)
         for outer, inner in zip(box.outputs, body.outputs):
@@ -257,11 +262,11 @@ class Estimator(Weave):
         if weighing:
             name = "α" if maker is not None and maker.op.name == "forward" else "ℓ = Σ log w"
         else:
-            name = self.text(wire)[0]
+            name = words.lagged(wire.name, str(box["index"]))
         node = self.put(Node(f"{self.node_of(box)}-carry-{place}", "carry", name, region=region, tint="weight" if weighing else None,
                              chips=words.chips(wire.axes, None, self.names) if weighing else (),
                              classes=words.classes("carry", box), tip=(f"{wire.name}: {wire.type}", "carried to the next step")))
-        self.begin(wire, node.id, name.partition(" ")[0])
+        self.begin(wire, node.id, name.partition(" = ")[0])
         return node
 
     def back(self, node: Node, wire: Wire, after: Wire, index: str) -> None:
@@ -427,7 +432,7 @@ class Estimator(Weave):
             if not (term.weights or term.summed or term.means) and self.plain(term):
                 continue
             node = self.term(term, place)
-            self.terms.append((term, node.id, tuple(self.loops)))
+            self.terms.append((term, node.id, tuple(self.within)))
             rows.setdefault(node.region, set()).add(node.id)
             for output in self.results(graph, term.box):
                 self.inner.setdefault(output, []).append(node.id)
@@ -448,14 +453,21 @@ class Estimator(Weave):
     def rescale(self, outer: Term) -> None:
         """The terms of a loop have the sign and the sums that its total has."""
         nodes = set(self.inner[outer.cost])
-        self.terms = [(replace(term, means=(*term.means, *outer.means), summed=(*term.summed, *outer.summed)), node, loops)
+        self.terms = [(replace(term, means=(*term.means, *outer.means), summed=(*term.summed, *outer.summed),
+                               coefficient=times(term.coefficient, outer.coefficient)), node, loops)
                       if node in nodes else (term, node, loops) for term, node, loops in self.terms]
         if sign(outer.coefficient):
-            for node in nodes:
-                found = self.scene.node(node)
-                cost = found.cells[0]
-                text = cost.text.removeprefix("− ") if cost.text.startswith("− ") else f"− {cost.text}"
-                found.cells = (replace(cost, text=text), *found.cells[1:])
+            for term, node, _ in self.terms:
+                if node in nodes:
+                    found = self.scene.node(node)
+                    found.cells = (replace(found.cells[0], text=self.cost_text(term)), *found.cells[1:])
+
+    def cost_text(self, term: Term) -> str:
+        """The cost with its sign."""
+        text, strength = self.text(term.cost)
+        if not sign(term.coefficient):
+            return text
+        return text.removeprefix("− ") if strength == NEGATED else f"− {text if strength > NEGATED else f'({text})'}"
 
     def results(self, graph: Graph, box: Box) -> list[Wire]:
         """The total that a term goes into: that of its `terms`, or of the `mix` behind its `contract`."""
@@ -466,9 +478,7 @@ class Estimator(Weave):
 
     def term(self, term: Term, place: int) -> Node:
         made = self.made.get(term.cost, term.box)
-        text, strength = self.text(term.cost)
-        text = text.removeprefix("− ") if sign(term.coefficient) and strength == NEGATED else \
-            f"{sign(term.coefficient)}{text if strength >= NEGATED or not sign(term.coefficient) else f'({text})'}"
+        text = self.cost_text(term)
         weights = () if term.box.get("semiring") == "log" else self.weight_cells(term)
         cells = [Cell("c", text), *(Cell(f"w{i}", text, "weight") for i, (_, text) in enumerate(weights))]
         if len(cells) > 4:
@@ -524,6 +534,9 @@ class Estimator(Weave):
         before = len(self.terms)
         self.body(box.regions[0], path)
         mine, self.terms = self.terms[before:], self.terms[:before]
+        plates = dict.fromkeys(self.axis_name(axis) for term, _, _ in mine for axis in term.summed
+                               if axis.kind == "plate" and not self.hidden_axis(axis))
+        names = f"{names}; Σ {', '.join(plates)}" if plates else names
         node = self.put(Node(self.node_of(box), "junction", "log Σ", names, region=self.place(box.output.axes),
                              classes=words.classes("junction", box), tip=words.tips(box, f"log Σ {names}", self.names)))
         demand = self.flow.demand.get(box.output, NONE)
@@ -532,7 +545,7 @@ class Estimator(Weave):
         for weight in dict.fromkeys(wire for term, _, _ in mine for wire in term.weights):
             self.weighs(weight, node.id, WEIGHT if weight in self.flow.active else NONE)
         self.paths[box.output] = {node.id: Path(box.output)}
-        self.texts[box.output], self.parts[box.output] = (f"log p({names})", ATOM), ()
+        self.texts[box.output], self.parts[box.output] = (f"logp({box.get('name') or names})", ATOM), ()
 
     # ------------------------------------------------------------ the end
 
@@ -564,6 +577,7 @@ class Estimator(Weave):
             self.joined(node, output.id, strands)
         if total is not None and not flows:
             self.connect(total, output.id, VALUE)
+        self.prune()
 
     def strands_of(self, node: str) -> frozenset[str]:
         """Below a term: the union of what entered it."""
@@ -575,24 +589,24 @@ class Estimator(Weave):
 
     def funnel(self) -> Node | None:
         """`Σ b, k, δ`; `mean i`, with the rule that draws its rows; `mean of 64`."""
-        sums, means, rules, particles = {}, {}, {}, None
+        sums, averages, rules, particles = {}, {}, {}, None
         for term, _, loops in self.terms:
             plates = [axis for axis in term.summed if axis.kind == "plate" and not self.hidden_axis(axis)]
-            mean = is_mean(term, [axis for axis in term.summed if axis.kind == "plate"])
+            mean = means(term, plates)
             for axis in term.summed:
                 if axis.kind != "plate" or axis in plates:
-                    (means if mean and axis in plates else sums)[self.axis_name(axis).partition("[")[0]] = axis
+                    (averages if axis in mean else sums)[self.axis_name(axis).partition("[")[0]] = axis
             sums.update(dict.fromkeys(loops))
             for axis in term.means:
                 particles = axis.size
         for box in self.made.values():
-            if box.op.name == "rows" and (self.axis_name(box["axis"]) in means or self.axis_name(box["axis"]) in sums):
+            if box.op.name == "rows" and (self.axis_name(box["axis"]) in averages or self.axis_name(box["axis"]) in sums):
                 rules[words.called(box.rule)] = box
-        if not sums and not means and particles is None:
+        if not sums and not averages and particles is None:
             return None
-        names = [name for name in sums if name not in means]
+        names = [name for name in sums if name not in averages]
         pieces = [f"Σ {', '.join(names)}"] if names else []
-        pieces += [f"mean {', '.join(means)}"] if means else []
+        pieces += [f"mean {', '.join(averages)}"] if averages else []
         pieces += [f"mean of {particles}" if pieces else "mean particles"] if particles is not None else []
         head, _, rest = "; ".join(pieces).partition(" ")
         badge = None
@@ -601,3 +615,11 @@ class Estimator(Weave):
         boxes = [term.box for term, _, _ in self.terms]
         return Node("junction-0", "junction", head, rest, badge=badge,
                     classes=("junction", *dict.fromkeys(f"origin-{n}" for box in boxes for n in box.origin)), tip=("; ".join(pieces),))
+
+
+def times(a: object, b: object) -> object:
+    """The product of two coefficients; of sizes that are not known, the one that is no number."""
+    try:
+        return a * b
+    except TypeError:
+        return a if hasattr(a, "above") else b

@@ -7,6 +7,7 @@ where brackets are due.
 """
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Mapping
 
 from pullback.compiler.ir import Box, Wire
@@ -31,6 +32,17 @@ def number(value: Any) -> str:
         short = f"{value:.4g}"
         return (short if "." in short or "e" in short or "n" in short else f"{short}.0").replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
     return str(value).replace("-", "−")
+
+
+def constant(box: Box) -> str:
+    """A constant as it is written: its name, or its digits."""
+    words = box.span.text if box.span is not None else ""
+    if words.isidentifier() and re.search(rf"^{words}\b[^=\n]*=", box.span.source.text, re.MULTILINE):
+        return words
+    try:
+        return words if float(words) == float(box["value"]) else number(box["value"])
+    except (TypeError, ValueError):
+        return number(box["value"])
 
 
 def raised(text: str) -> str:
@@ -94,13 +106,15 @@ def express(box: Box, of: Callable[[Wire], Text], axis_name: Callable[[Any], str
         return texts[0]
     match name:
         case "constant":
-            text = number(box["value"])
+            text = constant(box)
             return text, NEGATED if text.startswith("−") else ATOM
         case "where":
             return chosen(box, texts)
         case "index":
             return indexed(texts[0], tuple(box["pattern"]), plain[1:]), ATOM
         case "spread":
+            if not axis_name(box["axis"]):
+                return texts[0]
             return indexed(texts[0], ("all",) * box.get("dimension", 0) + ("i",), [axis_name(box["axis"])]), ATOM
         case "stack":
             return f"[{', '.join(plain)}]", ATOM

@@ -5,8 +5,9 @@ the outer one is not said by axes; the one that holds more boxes is, so that a r
 """
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Mapping
 
+from pullback.backends.draw import words
 from pullback.backends.draw.scene import Region
 from pullback.compiler.ir import Axis, Box, Graph
 
@@ -17,12 +18,12 @@ class Grounds:
     """The tree of regions of one scene."""
 
     def __init__(self, graph: Graph, hidden: Callable[[Axis], bool], caption: Callable[[Axis], str],
-                 put: Callable[[Region], Region]):
+                 put: Callable[[Region], Region], loops: Mapping[str, Box]):
         self.hidden, self.caption, self.put = hidden, caption, put
         self.regions: dict[tuple[Step, ...], str] = {}
         count: dict[Axis, int] = {}
         self.owner: dict[str, int] = {}
-        self.lines: dict[str, int] = {}
+        self.loops = loops
         for box in graph.walk():
             if box.op.name in ("iota", "rows"):
                 self.owner.setdefault(box["axis"].name, box.number)
@@ -57,7 +58,10 @@ class Grounds:
             region.parent = parent
             return region
         axis: Axis = what
-        name = "particles" if axis.kind == "particles" else str(self.owner.get(axis.name, f"axis-{self.order.get(axis, 0)}"))
+        loop = self.loops.get(axis.name)
+        number = loop.number if loop is not None else self.owner.get(axis.name, f"axis-{self.order.get(axis, 0)}")
+        name = "particles" if axis.kind == "particles" else str(number)
         again = sum(way[-1] == step for way in self.regions)
-        return Region(f"region-{name}{f'-{again}' if again else ''}", self.caption(axis), axis.kind, parent, (axis.kind,),
-                      (f"{axis.name}: {axis.size}",), self.lines.get(axis.name))
+        return Region(f"region-{name}{f'-{again}' if again else ''}", self.caption(axis), axis.kind, parent,
+                      words.classes("plate", loop) if loop is not None else (axis.kind,), (f"{axis.name}: {axis.size}",),
+                      loop.span.line if loop is not None and loop.span is not None else None)

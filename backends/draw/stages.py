@@ -36,7 +36,7 @@ def draw(graph: Graph | Mapping[str, Graph], stage: str = "ir", *, parameters: C
         raise ValueError(f"there is no stage {stage!r}: {', '.join(['source', *graphs])}")
     else:
         shown = graphs.get(BEFORE_HOISTING, graphs[stage]) if stage == "estimator" else graphs[stage]
-    scene = scene_of(shown, stage, parameters, source)
+    scene = scene_of(shown, stage, parameters, source, graphs.get("checked"))
     if name:
         scene.name = name
     remarks = list(criticisms)
@@ -45,7 +45,8 @@ def draw(graph: Graph | Mapping[str, Graph], stage: str = "ir", *, parameters: C
     return Drawing(scene, shown, depth, focus, direction, text=lambda: text(graphs.get(stage, shown)))
 
 
-def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, source: Source | None) -> Scene:
+def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, source: Source | None,
+             program: Graph | None = None) -> Scene:
     if stage == "source":
         scene = listing(graph, source)
         scene.words = title.ledger(graph)
@@ -55,7 +56,7 @@ def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, sourc
         scene = structure(graph, stage, parameters)
         scene.words = title.ledger(graph) if stage == "checked" else []
         return scene
-    scene = estimator(graph, stage, parameters)
+    scene = estimator(graph, stage, parameters, program)
     scene.words = [*title.ledger(graph), *title.points(graph)]
     return scene
 

@@ -10,7 +10,7 @@ from typing import Collection
 
 from pullback.backends.draw import words
 from pullback.backends.draw.expression import express
-from pullback.backends.draw.labels import NAME
+from pullback.backends.draw.labels import NAME, SECOND
 from pullback.backends.draw.scene import Line, Node, Region, Scene
 from pullback.backends.draw.weave import Path, Paths, Weave
 from pullback.compiler.ir import Box, Graph, Wire
@@ -29,6 +29,8 @@ class Structure(Weave):
         self.callees: dict[tuple, str] = {}
         self.frame: tuple[str, ...] = ()
         self.choices: dict[str, Box] = {}
+        self.dimensions: set[Wire] = set()
+        self.objectives = {str(box["name"]) for box in self.graph.walk() if box.op.name == "expectation"}
         super().__post_init__()
 
     @property
@@ -47,6 +49,8 @@ class Structure(Weave):
         """The region of a path of calls that `inline` has opened, inside a region."""
         for depth in range(len(outer) + 1, len(frame) + 1):
             key = (region, frame[:depth])
+            if words.last(frame[depth - 1]) in self.objectives:
+                continue
             if key not in self.callees:
                 name = words.last(frame[depth - 1])
                 found = self.region(Region(f"region-call-{len(self.callees)}", name, "callee", region, ("callee",),
@@ -65,6 +69,10 @@ class Structure(Weave):
         return found
 
     def absorb(self, box: Box) -> None:
+        if box.op.name == "index" and len(box.inputs) == 2 and box.inputs[1] in self.dimensions:
+            self.paths[box.output], self.texts[box.output] = self.look(box.inputs[0]), self.text(box.inputs[0])
+            self.parts[box.output] = self.parts.get(box.inputs[0], ())
+            return
         kept = {wire: self.paths[wire] for wire in box.inputs if wire in self.paths}
         self.paths.update({wire: self.look(wire) for wire in kept})
         super().absorb(box)
@@ -82,7 +90,7 @@ class Structure(Weave):
             region = self.border(node, path, target)
             node = self.scene.inside(region)[-1].id if region is not None else node
             if region is not None and (region, target.id, None) not in self.lines:
-                line = Line(node, target.id, "plain", None, f"logp({self.scene.region(region).caption.split()[-1]})",
+                line = Line(node, target.id, "plain", None, f"logp({path.logp})",
                             tail=region, classes=("plain",), tip=("log density",))
                 self.lines[region, target.id, None] = line
                 self.scene.lines.append(line)
@@ -161,9 +169,9 @@ class Structure(Weave):
         value, *parameters = box.inputs
         own = self.own(box, value)
         if own is not None:
-            self.paths[box.output] = {own: Path(value, logp=True)}
-            self.parts[box.output] = ()
-            self.texts[box.output] = self.text(value)
+            self.paths[box.output] = {own: Path(value, logp=self.model())}
+            self.parts[box.output], self.texts[box.output] = (), self.text(value)
+            self.recaption(own)
             return
         found = self.look(value)
         name = words.binder(box)
@@ -179,8 +187,20 @@ class Structure(Weave):
         self.joins(value, node, given=True)
         if len(found) == 1 and chosen:
             self.aliases.setdefault(self.frame, {})[chosen[0]] = node.id
-        self.paths[box.output] = {node.id: Path(box.output, logp=True)}
+        self.paths[box.output] = {node.id: Path(box.output, logp=self.model())}
         self.parts[box.output], self.texts[box.output] = (), (f"log p({name})", 7)
+
+    def model(self) -> str:
+        return words.last(self.frame[-1]) if self.frame else "p"
+
+    def recaption(self, choice: str) -> None:
+        """A draw's region is called by its model too, which the call of its density names."""
+        for id in self.scene.around(self.scene.node(choice).region):
+            region = self.scene.region(id)
+            if region.kind == "callee":
+                if self.model() not in ("p", *region.caption.split()):
+                    region.caption = f"{self.model()}  {region.caption}"
+                return
 
     @property
     def scene_choices(self) -> set[str]:
@@ -216,7 +236,9 @@ class Structure(Weave):
     def plate(self, box: Box, region: str | None) -> None:
         body, index = box.regions[0], str(box["index"])
         inside = region
-        if not self.implicit(box):
+        if self.implicit(box):
+            self.dimensions.add(body.inputs[0])
+        else:
             inside = self.enter(box, "plate", f"{index} in {extent(box)}", region).id
         self.paths[body.inputs[0]], self.texts[body.inputs[0]] = {}, (index, 7)
         self.graph_of(body, inside, self.frame)
@@ -230,7 +252,7 @@ class Structure(Weave):
         carries = body.inputs[1:1 + count]
         nodes = []
         for place, (wire, start) in enumerate(zip(carries, box.inputs)):
-            node = self.put(Node(f"{self.node_of(box)}-carry-{place}", "carry", self.text(wire)[0], region=inside,
+            node = self.put(Node(f"{self.node_of(box)}-carry-{place}", "carry", words.lagged(wire.name, index), region=inside,
                                  classes=words.classes("carry", box), tip=(f"{wire.name}: {wire.type}", "carried")))
             self.begin(wire, node.id, node.name)
             self.joins(start, node)
@@ -270,16 +292,23 @@ class Structure(Weave):
 
     def call(self, box: Box, region: str | None) -> None:
         name = words.last(box.get("address") or box["name"])
+        if box.get("kind") == "objective":
+            self.inner(box, region)
+            return
         caption = box["name"] if name == box["name"] else f"{box['name']}  {name}"
-        inside = self.enter(box, "callee", caption, region).id
+        self.inner(box, self.enter(box, "callee", caption, region).id)
+        for output in box.outputs:
+            if self.paths[output] and all(path.logp for path in self.paths[output].values()):
+                self.texts[output] = (f"logp({name})", 7)
+
+    def inner(self, box: Box, region: str | None) -> None:
+        """The boxes of a call."""
         outer = self.frame
-        self.graph_of(box.regions[0], inside, (*outer, box.get("address") or box["name"]))
+        self.graph_of(box.regions[0], region, (*outer, box.get("address") or box["name"]))
         self.frame = outer
         for output, inner in zip(box.outputs, box.regions[0].outputs):
             self.paths[output] = self.look(inner)
             self.texts[output], self.parts[output] = self.text(inner), self.parts.get(inner, ())
-            if self.paths[output] and all(path.logp for path in self.paths[output].values()):
-                self.texts[output] = (f"logp({name})", 7)
 
     def marginal(self, box: Box, region: str | None) -> None:
         over = box.get("over", ())
@@ -290,8 +319,8 @@ class Structure(Weave):
                              classes=words.classes("junction", box), tip=words.tips(box, f"log Σ {names}", self.names)))
         for wire in box.regions[0].outputs:
             self.joins(wire, node)
-        self.paths[box.output] = {node.id: Path(box.output, logp=True)}
-        self.texts[box.output] = (f"log p({names})", 7)
+        self.paths[box.output] = {node.id: Path(box.output, logp=str(box.get("name") or "p"))}
+        self.texts[box.output] = (f"logp({box.get('name') or names})", 7)
 
     def junction(self, box: Box, region: str | None) -> None:
         index = self.index_of(box.inputs[0])
@@ -332,7 +361,10 @@ class Structure(Weave):
             if wire in self.parts and self.made.get(wire) is not None and not self.paths.get(wire, {}).keys() & {
                     other.id for other in self.scene.nodes if other.shape in ("junction", "objective")}:
                 node.second = text
+            if any(path.logp for path in self.look(wire).values()) and len(node.second) > SECOND:
+                node.second = ""
             self.joins(wire, node)
+        self.prune()
 
 
 def extent(box: Box) -> str:

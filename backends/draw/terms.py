@@ -5,7 +5,9 @@ Before `contract` they stand in one `terms` box; after it in `contract` boxes, w
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
@@ -81,14 +83,19 @@ def sign(coefficient: Any) -> str:
         return ""
 
 
-def is_mean(term: Term, plates: list[Axis]) -> bool:
-    """Is the sum over these plates a mean?"""
-    value = term.coefficient
-    above, below = getattr(value, "above", value), getattr(value, "below", 1)
-    product = 1
-    for axis in plates:
-        product = product * axis.size
+def means(term: Term, plates: list[Axis]) -> list[Axis]:
+    """Those of the plates over which the term is averaged: whose sizes its coefficient divides by."""
+    for count in range(len(plates), 0, -1):
+        for some in combinations(plates, count):
+            if divides(term.coefficient, math.prod(axis.size for axis in some)):
+                return list(some)
+    return []
+
+
+def divides(coefficient: Any, size: Any) -> bool:
+    """Is |coefficient| = 1 / size?"""
+    above, below = getattr(coefficient, "above", coefficient), getattr(coefficient, "below", 1)
     try:
-        return bool(plates) and abs(abs(above) * product - below) < 1e-6 * abs(below)
+        return abs(abs(above) * size - below) < 1e-6 * abs(below)
     except Exception:  # sizes that are not known: equal as expressions, or not
-        return str(above * product) == str(below)
+        return str(above * size) == str(below)

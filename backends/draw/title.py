@@ -64,7 +64,7 @@ def cost(plates: dict[Axis, None], size: object) -> str:
 
 def filtered(graph: Graph, box: Box) -> str:
     """The cost of forward filtering: the length times the square of the states."""
-    scan = next((one for one in graph.walk() if one.regions and box in one.regions[0].boxes), None)
+    scan = next((one for one in graph.walk() if one.op.name == "scan" and box in one.regions[0].boxes), None)
     sizes = [axis.size for axis in box.output.axes if axis.kind == "finite"]
     if scan is None or not sizes:
         return ""

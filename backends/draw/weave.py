@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Collection, Iterable
+from typing import Collection, Iterable, Mapping
 
 from pullback.backends.draw import words
 from pullback.backends.draw.expression import ATOM, Text, express
@@ -26,12 +26,12 @@ FAN = 8  # parameters of one prefix that are drawn apart
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """How a wire comes from a node: through the node's wire `root`, or (`logp`) as a density of it."""
+    """How a wire comes from a node: through the node's wire `root`, or as the log density of the model `logp`."""
 
     root: Wire
     passes: bool = True
     barred: bool = False
-    logp: bool = False
+    logp: str = ""
 
 
 Paths = dict[str, Path]
@@ -44,6 +44,7 @@ class Weave:
     graph: Graph
     stage: str
     parameters: Collection[str] | None = None
+    loops: Mapping[str, Box] = field(default_factory=dict)   # the plates of the program, by name
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,11 +59,14 @@ class Weave:
         self.given = [wire for wire in self.graph.inputs if self.is_parameter(wire)]
         self.flow = Flow(self.graph, self.given)
         self.made = {wire: box for box in boxes for wire in box.outputs}
+        self.arrays = {box["address"] for box in boxes if box.get("address") and box.op.name in ("draw", "points", "density")}
         for box in boxes:
             if box.get("index") is not None and box.get("name") is not None:
                 self.indices[box["name"]] = str(box["index"])
             if box.op.name in ("iota", "rows"):
                 self.indices.setdefault(box["axis"].name, words.plain(box.output.name))
+        for name, box in self.loops.items():
+            self.indices.setdefault(name, str(box["index"]))
         self.inputs()
 
     def is_parameter(self, wire: Wire) -> bool:
@@ -108,6 +112,9 @@ class Weave:
         return self.texts.get(wire) or (words.plain(wire.name), ATOM)
 
     def axis_name(self, axis: Axis) -> str:
+        """What an axis is called; nothing, if it is a dimension of an array choice."""
+        if axis.kind == "plate" and axis.name in self.arrays:
+            return ""
         return self.indices.get(axis.name) or words.axis_name(axis, self.names)
 
     def is_drawn(self, box: Box) -> bool:
@@ -128,7 +135,7 @@ class Weave:
     def absorb(self, box: Box) -> None:
         """The box stands in the labels of its readers."""
         text = express(box, self.text, self.axis_name)
-        logp = box.op.kind == "density"
+        logp = (words.last(box.frame[-1]) if box.frame else "p") if box.op.kind == "density" else ""
         for output in box.outputs:
             found: Paths = {}
             for place, wire in enumerate(box.inputs):
@@ -153,6 +160,16 @@ class Weave:
         return tuple(dict.fromkeys(part for wire in wires for part in self.parts.get(wire, ())))
 
     # ------------------------------------------------------------ nodes and lines
+
+    def prune(self) -> None:
+        """Without deterministic boxes that lead nowhere: what they gave stands in a node that another box gave too."""
+        while True:
+            leading = {line.source for line in self.scene.lines} | {line.target for line in self.scene.lines if line.back}
+            dead = {node.id for node in self.scene.nodes if node.shape in ("box", "fold", "select", "junction") and node.id not in leading}
+            if not dead:
+                return
+            self.scene.nodes = [node for node in self.scene.nodes if node.id not in dead]
+            self.scene.lines = [line for line in self.scene.lines if line.target not in dead]
 
     def put(self, node: Node) -> Node:
         self.scene.nodes.append(node)
@@ -245,7 +262,7 @@ class Weave:
 
 def joined(a: Path, b: Path) -> Path:
     """Two ways from one node: a derivative passes if it does on one of them."""
-    return replace(a, passes=a.passes or b.passes, barred=a.barred and b.barred, logp=a.logp and b.logp)
+    return replace(a, passes=a.passes or b.passes, barred=a.barred and b.barred, logp=a.logp if b.logp else "")
 
 
 def united(a: Style, b: Style) -> Style:

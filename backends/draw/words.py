@@ -16,6 +16,9 @@ from pullback.compiler.type import Text
 MARKS = {"unbiased": "✓", "exact": "="}
 SOUND = frozenset({"unbiased", "exact"})
 BINDER = re.compile(r"([\w.]+(?:\[[^\]~]*\])?)\s*(?::[^~=]*)?~")
+AFTER = re.compile(r"\s*(by\b.*)?(#.*)?$")
+BEFORE = re.compile(r"^(.+)_before\d*$")
+AGO = re.compile(r"^(.+)_(\d+)_ago\d*$")
 ASSIGNED = re.compile(r"^\s*([A-Za-z_]\w*)(?:\[[^\]]*\])?\s*(?::[^=~]*)?=(?!=)")
 
 
@@ -34,7 +37,7 @@ def shortest(addresses: Iterable[str]) -> dict[str, str]:
             end = ".".join(parts[-count:])
             if sum(other == end or other.endswith("." + end) for other in every) == 1:
                 break
-        found[address] = end
+        found[address] = end.partition("'")[0]
     return found
 
 
@@ -49,8 +52,12 @@ def assigned(box: Box) -> str | None:
         return None
     base = plain(box.output.name)
     if box.span is not None:
-        found = ASSIGNED.match(statement(box))
-        return found[1] if found and found[1] in (base, box.output.name) else None
+        line = statement(box)
+        found = ASSIGNED.match(line)
+        if found is None or box.span.line != box.span.end_line:
+            return found[1] if found and found[1] in (base, box.output.name) else None
+        whole = not line[found.end():box.span.column - 1].strip() and AFTER.match(line[box.span.end_column - 1:])
+        return found[1] if whole or found[1] in (base, box.output.name) else None
     made = base != box.output.name or base == box.op.name or getattr(box.output.type, "kind", "") == "bool"
     return None if made or base == "index" else box.output.name
 
@@ -58,8 +65,16 @@ def assigned(box: Box) -> str | None:
 def binder(box: Box) -> str:
     """The name of a choice as it stands left of its `~`."""
     found = BINDER.search(statement(box))
-    short = last(box.get("address", box.outputs[0].name))
+    short = last(box.get("address", box.outputs[0].name)).partition("'")[0]
     return found[1] if found and found[1].partition("[")[0] == short.partition("[")[0] else short
+
+
+def lagged(name: str, index: str) -> str:
+    """What a loop carries of an array: `z[t − 1]`."""
+    found, ago = BEFORE.match(name), AGO.match(name)
+    if found:
+        return f"{found[1]}[{index} − 1]"
+    return f"{ago[1]}[{index} − {ago[2]}]" if ago else plain(name)
 
 
 # ------------------------------------------------------------------ rules

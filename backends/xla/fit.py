@@ -31,7 +31,7 @@ STRETCH = 4096        # steps between two looks at most: the length of the buffe
 LOOK_EVERY = 0.25     # seconds between two looks, about
 SAVE_EVERY = 30.0     # seconds between two checkpoints, where no number of steps is given
 
-Posterior = Callable[[Any, Mapping[str, Any], Mapping[str, Any], int], Mapping[str, Any]]
+Posterior = Callable[[Any, Mapping[str, Any], Mapping[str, Any], int, "str | None"], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,8 @@ class Plan:
     value_and_grad(key, params, data): the objective and its gradient; `value` alone for optimizers that look around.
     optimizers: each with the names of the parameters that are its own.  digest: tells one program from another.
     locate(key, params, data): the first value that is not finite, as its name and its place; None if all are.
-    posterior(key, params, data, draws): draws by address, where there is one model to draw them from.
+    posterior(key, params, data, draws, of): draws by address, where there is one model to draw them from, or `of` says
+    which.  function, data: what the face keeps of the compiled objective and of what was given.
     """
 
     name: str
@@ -55,6 +56,8 @@ class Plan:
     locate: Callable[[Any, Any, Any], tuple[str, Span | None] | None] | None = None
     posterior: Posterior | None = None
     span: Span | None = None
+    function: Any = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -56,13 +56,16 @@ class Fitted:
         bottom.set_xlabel("step")
         return figure
 
-    def posterior(self, key: Any, draws: int = 1000) -> Any:
-        """Draws of what the objective draws, as ArviZ keeps them (`InferenceData`, or `DataTree` from ArviZ 1)."""
+    def posterior(self, key: Any, draws: int = 1000, of: str | None = None) -> Any:
+        """Draws of what the objective draws, as ArviZ keeps them (`InferenceData`, or `DataTree` from ArviZ 1).
+
+        of: the name of the model, its argument or its binder, where the objective draws from several.
+        """
         if self.plan.posterior is None:
             raise ArgumentError(Diagnostic(
                 "argument", f"`{self.plan.name}` draws from no one model, so that there are no posterior draws",
                 self.plan.span))
-        found = self.plan.posterior(key, self.params, self.data, draws)
+        found = self.plan.posterior(key, self.params, self.data, draws, of)
         return to_arviz({name: np.asarray(value)[None] for name, value in found.items()},
                         {name: np.asarray(value) for name, value in self.data.items() if hasattr(value, "shape")})
 

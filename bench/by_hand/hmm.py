@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from math import log, pi
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax

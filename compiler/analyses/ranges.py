@@ -99,8 +99,8 @@ def parameters(box: Box) -> tuple[Wire, ...]:
 def values(box: Box) -> Region:
     """Where the value of a draw lies; where the density of a density is not 0."""
     onto = box.get("onto")
-    if isinstance(onto, Constraint):
-        return region(onto)
+    if onto is not None:
+        return region(onto) if isinstance(onto, Constraint) else Region(str(onto))
     return region(box["distribution"].support, support_size(box))
 
 

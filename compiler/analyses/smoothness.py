@@ -24,7 +24,7 @@ from pullback.compiler.analyses.support import name_of
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.ir import Box, Graph, Wire
 from pullback.compiler.op import OPS
-from pullback.compiler.type import Array, Type, known, substitute
+from pullback.compiler.type import Array, Params, Type, known, substitute
 
 COMPARISONS = (op.lt, op.le, op.gt, op.ge, op.eq, op.ne)
 
@@ -183,10 +183,12 @@ class Backward:
         if id(box) not in self.looked:
             function = box["network"].apply if box.op is op.network else box.get("function")
             types = concrete([wire.type for wire in box.inputs])
+            if box.op is op.network and getattr(types[0], "tree", None) is None:
+                types[0] = Params(getattr(box["network"], "leaves", None))
             self.looked[id(box)] = jaxprs.continuity(function, types) if function is not None else None
         found = self.looked[id(box)]
-        if found is None and box.op is op.network:
-            return None  # layers of shapes not known yet: the library's are continuous
+        if found is None and box.op is op.network and getattr(box["network"], "smooth", "smooth") != "jump":
+            return None  # of shapes not known yet: its layers say what they are
         if found is not None and found[place] is None:
             return None
         name, assume = box.get("name"), box.get("assume") or ()

@@ -245,14 +245,18 @@ class Reader:
                 self.take("=")
             return self.known()
         inputs += self.many(argument, ")")
-        found = (self.extern(name),) if outside else distributions.find(name)
-        fits = [d for d in found if not named or [f.name for f in d.fields][:len(named)] == named]
-        if not fits:
-            raise self.wrong(f"there is no distribution {name}({', '.join(named)})")
+        law = self.extern(name) if outside else self.law(name, named)
         onto = None
         if self.maybe("onto"):
             onto = self.constraint() if self.now.kind == "name" else self.value()
-        return Box(record, tuple(inputs), (), attributes={**attributes, "distribution": fits[0], "onto": onto})
+        return Box(record, tuple(inputs), (), attributes={**attributes, "distribution": law, "onto": onto})
+
+    def law(self, name: str, named: list[str]) -> distributions.Distribution:
+        """The distribution of this name with these parameters; with none given, the one that positions mean."""
+        for record in distributions.find(name):
+            if not named or [field.name for field in record.fields][:len(named)] == named:
+                return record
+        raise self.wrong(f"there is no distribution {name}({', '.join(named)})")
 
     def attributes(self) -> dict[str, Any]:
         def pair() -> tuple[str, Any]:
@@ -372,12 +376,15 @@ class Reader:
                 return self.extern(self.take(kind="name").name)
             case "name", text if text in WORDS:
                 return WORDS[text]
-            case "name", ("complex" | "set" | "type" | "axis" | "site" | "by" | "onto") as text if self.maybe("("):
+            case "name", ("complex" | "set" | "law" | "type" | "axis" | "site" | "by" | "onto") as text if self.maybe("("):
                 match text:
                     case "complex":
                         return complex(*self.many(item, ")"))
                     case "set":
                         return frozenset(self.many(item, ")"))
+                    case "law":
+                        name, *named = self.many(lambda: self.take(kind="name").name, ")")
+                        return self.law(name, named)
                 found = {"type": self.type, "axis": self.axis, "site": self.ancestor, "by": self.rule,
                          "onto": self.constraint}[text]()
                 self.take(")")

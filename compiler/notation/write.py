@@ -19,16 +19,18 @@ WORD = re.compile(r"[^\W\d]\w*(?:[.#]\w+)*")
 WORDS = {"none": None, "true": True, "false": False, "inf": float("inf"), "nan": float("nan")}
 WHOLE = ("natural", "boolean", "positive_int", "multinomial")   # constraints whose values are ints
 LOOPS = (op.plate, op.scan)
+NOTES = ("path", "auto", "reason", "verdict")                   # attributes that no pass reads
 
 
-def show(graph: Graph, spans: bool = False, ancestors: bool = False) -> str:
-    """The text of a graph; with the line and column of each box, with the choices that each wire depends on."""
-    return "\n".join(Writer(spans, ancestors).graph(graph))
+def show(graph: Graph, spans: bool = False, ancestors: bool = False, notes: bool = False) -> str:
+    """The text of a graph.  On request: the line and column of each box; the choices that each wire depends on; what
+    boxes carry for people only (why a rule was chosen, the path of a choice)."""
+    return "\n".join(Writer(spans, ancestors, notes).graph(graph))
 
 
 class Writer:
-    def __init__(self, spans: bool, ancestors: bool):
-        self.spans, self.ancestors = spans, ancestors
+    def __init__(self, spans: bool, ancestors: bool, notes: bool):
+        self.spans, self.ancestors, self.hidden = spans, ancestors, () if notes else NOTES
 
     def graph(self, graph: Graph) -> list[str]:
         name = "`graph`" if graph.name == "graph" else quoted(graph.name or "graph")
@@ -70,7 +72,8 @@ class Writer:
 
     def made(self, box: Box) -> str:
         """What stands right of the sign."""
-        attributes = {k: v for k, v in box.attributes.items() if not (k == "address" and isinstance(v, str))}
+        attributes = {k: v for k, v in box.attributes.items()
+                      if not (k in self.hidden or k == "address" and isinstance(v, str))}
         match box.op:
             case op.constant if set(attributes) == {"value"} and is_number(attributes["value"]):
                 return show_number(attributes["value"])
@@ -220,6 +223,9 @@ def show_value(value: Any, bare: bool = False) -> str:
             return f"site({show_ancestor(value)})"
         case Wire():
             return f"%{quoted(value.name)}"
+        case distributions.Distribution() if value in distributions.find(value.name):
+            which = [] if value is distributions.find(value.name)[0] else [f.name for f in value.fields]
+            return f"law({', '.join([value.name, *which])})"
     if hasattr(value, "_get_vars"):
         return f"'{show_size(value)}'"
     if isinstance(getattr(value, "name", None), str) and rules.RULES.get(value.name) is type(value):

@@ -48,6 +48,15 @@ TABLE = (
     (jax.nn, "smooth", False, "identity(x)"),
 )
 
+def _clipped(x: Any, *ends: Any) -> Any:
+    """clip(x, min, max) of ints is at least min, and at most max."""
+    if len(ends) != 2:
+        return None
+    low = infer.higher_of(x, ends[0])
+    return None if low is None else infer.lower_of(infer.ranged(*low), ends[1])
+
+
+RANGES = {"clip": _clipped}
 LINEAR = {"real", "imag", "positive", "identity", "deg2rad", "rad2deg", "degrees", "radians"}
 
 
@@ -74,7 +83,7 @@ def _define(module: ModuleType, smooth: str, convert: bool, text: str) -> None:
         function = getattr(module, name)
         lower = calling(function, convert)
         order = ("jump", "smooth") if name in ("expn", "poch") else (smooth,)
-        define(Op(name, lower, infer.elementwise(name, lower), smooth=order, elementwise=True, signature=signature,
+        define(Op(name, lower, infer.elementwise(name, lower, RANGES.get(name)), smooth=order, elementwise=True, signature=signature,
                   linear=("all",) if name in LINEAR else (), doc=(function.__doc__ or "").strip().split("\n")[0]))
 
 

@@ -138,6 +138,11 @@ def hull(*types: Array) -> tuple[Size, Size] | None:
     return None if low is None or high is None else (low, high)
 
 
+def ranged(low: Size, high: Size) -> Array:
+    """An int from low ≤ x < high."""
+    return Array("int", (), Constraint("range", (low, high)))
+
+
 def lower_of(*types: Array) -> tuple[Size, Size] | None:
     """The smallest of some ints."""
     if not types or any(type.bounds is None for type in types):

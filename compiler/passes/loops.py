@@ -119,9 +119,9 @@ class Opening:
         attributes = dict(box.attributes)
         if box.op is op.draw:
             attributes["axes"] = self.context
-            if self.scope.taken is not None:
+            if (taken := self.taken()) is not None:
                 attributes["masked"] = True
-                inputs = (*inputs, self.scope.taken)
+                inputs = (*inputs, taken)
         axes = canonical([*attributes.get("axes", ()), *(axis for wire in inputs for axis in wire.axes)])
         outputs = tuple(replace(wire, axes=axes) for wire in box.outputs)
         self.boxes.append(replace(box, inputs=inputs, outputs=outputs, attributes=attributes))

@@ -124,7 +124,7 @@ def log_expm1_ratio(t: Any) -> Any:
     h = t / 2
     near = jnp.abs(h) < 0.25
     s = h * h
-    series = s * (1 / 6 + s * (-1 / 180 + s * (1 / 2835 + s * (-1 / 37800 + s * (1 / 467775 - s * 691 / 3831077250)))))
+    series = s * (1 / 6 + s * (-1 / 180 + s * (1 / 2835 + s * (-1 / 37800 + s * (1 / 467775 - s * (691 / 3831077250))))))
     size = jnp.abs(jnp.where(near, 1, h))
     return h + jnp.where(near, series, size + jnp.log1p(-jnp.exp(-2 * size)) - jnp.log(2 * size))
 

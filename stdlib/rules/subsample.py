@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 
 from pullback.compiler.rule import Bias, rule
 
@@ -19,6 +20,7 @@ class Subsample:
     a draw.   b ≥ n takes every row.
     Cost: b evaluations of the body.   Bias: none, for value and gradient.
     Errors: `bias` if a non-linear function reads the loop's array.
+    Source: Bentley and Floyd (1987), A sample of brilliance (the draw).
     """
 
     size: int
@@ -30,5 +32,18 @@ class Subsample:
         return min(self.size, total) if isinstance(total, int) else self.size
 
     def draw(self, key: Any, total: int) -> Any:
-        """The rows drawn: ints [rows] in 0..total, without repetition."""
-        return jax.random.choice(key, total, (self.rows(total),), replace=False)
+        """The rows drawn: ints [rows] in 0..total, without repetition.
+
+        Few of many rows are drawn by Floyd's algorithm (row² comparisons), else by a permutation (a sort of all)."""
+        count = self.rows(total)
+        if count == total:
+            return jnp.arange(total, dtype=jnp.int32)
+        if count > 16 * total ** 0.5:
+            return jax.random.permutation(key, total)[:count].astype(jnp.int32)
+        last = jnp.arange(total - count, total, dtype=jnp.int32)
+        tried = jax.random.randint(key, (count,), 0, last + 1)
+
+        def add(place: Any, found: Any) -> Any:
+            again = jnp.any(found == tried[place])
+            return found.at[place].set(jnp.where(again, last[place], tried[place]))
+        return jax.lax.fori_loop(0, count, add, jnp.full(count, -1, jnp.int32))

@@ -68,9 +68,9 @@ def same(a, b):
 
 
 def there_and_back(graph):
-    text = show(graph, ancestors=True)
+    text = show(graph, ancestors=True, notes=True)
     again = read(text)
-    assert show(again, ancestors=True) == text
+    assert show(again, ancestors=True, notes=True) == text
     same(graph, again)
 
 
@@ -91,10 +91,11 @@ ANCESTORS = st.builds(Ancestor, WORDS, st.frozensets(AXES, max_size=2), st.boole
 RULES = st.sampled_from([None, rule.find("reparam")(), rule.find("reinforce")(3, "loo"), rule.find("enum")(),
                          (rule.find("reparam")(), rule.find("reinforce")())])
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-5, 10**12), st.floats(allow_nan=False), st.text(max_size=6),
-                   st.complex_numbers(allow_nan=False, max_magnitude=9), TYPES, AXES, ANCESTORS, CONSTRAINTS, st.just(N + 1))
+                   st.complex_numbers(allow_nan=False, max_magnitude=9), TYPES, AXES, ANCESTORS, CONSTRAINTS, st.just(N + 1),
+                   st.sampled_from(distribution.find("bernoulli")))
 VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=2) | st.lists(v, max_size=2).map(tuple)
                       | st.dictionaries(WORDS, v, max_size=2), max_leaves=4)
-KEYS = st.sampled_from(["axis", "keepdims", "shape", "name", "axes"])
+KEYS = st.sampled_from(["axis", "keepdims", "shape", "name", "axes", "path"])
 
 
 @st.composite

@@ -230,7 +230,7 @@ def test_plot_and_arviz(whole, tmp_path):
     assert (tmp_path / "plot.png").stat().st_size > 1000
     with pytest.raises(ArgumentError):
         whole.posterior(0)
-    drawn = plan(steps=2, posterior=lambda key, params, data, draws: {
+    drawn = plan(steps=2, posterior=lambda key, params, data, draws, of: {
         "x": params["m"] + params["s"] * jax.random.normal(key, (draws, 2))})
     posterior = run(drawn, 0, DATA, progress=False).posterior(jax.random.key(1), draws=50)
     assert posterior["posterior"]["x"].shape == (1, 50, 2)
