@@ -62,7 +62,7 @@ def by_name(ctx: Context, name: str, node: s.Call) -> Any:
         return flat(ctx, node)
     raise pending(name, node.span) or error(
         "name", f"there is no function `{name}`", node.function.span,
-        help=near(name, [*op.functions(), *library.names(), *ctx.scope.visible(),
+        help=ctx.module.offered(name) or near(name, [*op.functions(), *library.names(), *ctx.scope.visible(),
                          *(ctx.module.names() if ctx.module is not None else ())]))
 
 

@@ -53,7 +53,8 @@ def check_names(declared: Declared) -> list[Diagnostic]:
             continue
         seen.add(name.name)
         known = [*bound, *op.functions(), *library.names(), *declared.module.names(), *BUILTINS]
-        found.append(Diagnostic("name", f"nothing is called `{name.name}`", name.span, help=near(name.name, known)))
+        help = declared.module.offered(name.name) or near(name.name, known)
+        found.append(Diagnostic("name", f"nothing is called `{name.name}`", name.span, help=help))
     return found
 
 

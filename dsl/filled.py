@@ -130,6 +130,8 @@ def element(ctx: Context, wire: Wire, places: list[Any], span: Span) -> Wire:
     if all(part == "all" for part in pattern) and len(pattern) <= wire.type.rank:
         return wire
     (found,) = ctx.writer.emit(op.index, (wire, *dynamic), {"pattern": tuple(pattern)}, span=span)
+    ctx.writer.suggest(found, "_".join([ctx.writer.title(wire) or "element", *(ctx.writer.title(w) or "" for w in dynamic), *(
+        str(part) for part in pattern if isinstance(part, int))]).strip("_"))
     return found
 
 

@@ -17,6 +17,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.context import Activation, Context, Scope, Work, error
 from pullback.dsl.matching import fitted
 from pullback.dsl.parse import parse
+from pullback.dsl.refused import pending
 from pullback.dsl.values import WRONG, Declared
 
 KINDS = {s.Model: "model", s.Objective: "objective", s.Function: "function", s.Network: "network", s.Extern: "extern",
@@ -28,8 +29,9 @@ RESERVED = "pullback"
 class Module:
     """The declarations of one source.  `externs`: what Python passed in, by name."""
 
-    def __init__(self, source: Source, program: s.Program, externs: Mapping[str, Callable], library: bool = False):
-        self.source, self.program, self.externs, self.library = source, program, externs, library
+    def __init__(self, source: Source, program: s.Program, externs: Mapping[str, Callable], library: bool = False,
+                 root: Path | None = None):
+        self.source, self.program, self.externs, self.library, self.root = source, program, externs, library, root
         self.declared: dict[str, Declared] = {}
         self.imported: dict[str, Declared] = {}
         self.constants: dict[str, s.Constant] = {}
@@ -49,6 +51,11 @@ class Module:
 
     def names(self) -> list[str]:
         return [*self.declared, *self.imported, *self.constants]
+
+    def offered(self, name: str) -> str:
+        """How to import a name that only the library declares; nothing if it does not."""
+        found = sorted(self.root.glob(f"*/{name}.pbk")) if self.root is not None and name.isidentifier() else []
+        return f"`from {RESERVED}.{found[0].parent.name} import {name}` at the top" if found else ""
 
     def constant(self, name: str) -> Any:
         """The value of a constant: a number, known when the program is read."""
@@ -98,7 +105,7 @@ class Loader:
     def module(self, source: Source, library: bool = False) -> Module:
         if library:
             self.sources.add(id(source))
-        module = Module(source, parse(source), self.externs, library)
+        module = Module(source, parse(source), self.externs, library, self.library)
         for node in module.program.declarations:
             try:
                 self.declare(module, node)
@@ -148,6 +155,8 @@ class Loader:
         """The file that an import means, and the folder that it must lie in."""
         if path[0] == RESERVED:
             root, parts = self.library, path[1:]
+            if parts and parts[0] in ("gates", "diagrams", "words", "text"):
+                raise pending("diagrams" if parts[0] != "text" else "text", span)
             if not parts or not root.joinpath(*parts).is_dir() and not root.joinpath(*parts).with_suffix(".pbk").is_file():
                 offered = shown(sorted(folder.name for folder in root.iterdir() if any(folder.glob("*.pbk"))))
                 raise error("name", f"the library has no `{'.'.join(path)}`", span, help=f"it has {offered}")

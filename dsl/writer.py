@@ -60,6 +60,11 @@ class Writer:
             self.bases[wire.name] = base
         return wire
 
+    def suggest(self, wire: Wire, base: str) -> None:
+        """A better name than its op's for a wire that no variable names."""
+        if wire.name in self.anonymous:
+            self.bases[wire.name] = base
+
     def title(self, wire: Wire) -> str | None:
         """What the program calls a wire, if it has a name of its own."""
         return None if wire.name in self.anonymous else self.bases.get(wire.name)

@@ -3,14 +3,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, Callable, Mapping
 
 from pullback.compiler import distribution as distributions
 from pullback.compiler import ops as op
 from pullback.compiler import rule as rules
 from pullback.compiler.ir import Ancestor, Axis, Box, Graph, Wire
-from pullback.compiler.notation.write import LOOPS, WHOLE, WORDS, captured, index_wire
+from pullback.compiler.notation.write import LOOPS, OURS, WHOLE, WORDS, captured, index_wire
 from pullback.compiler.op import OPS, Op
 from pullback.compiler.type import Array, Constraint, Params, Size, Text, Type, symbol
 
@@ -25,6 +26,15 @@ def read(text: str, externs: Mapping[str, Any] = {}) -> Graph:
     """The graph that a text shows; `externs`: the objects that it calls `$name`.  `ValueError` with the line if there
     is none."""
     return Reader(text, externs).graph()
+
+
+def record(name: str) -> type | None:
+    """The dataclass of this name that a module of the compiler defines (`Weight(…)` among a pass's attributes)."""
+    for path, module in list(sys.modules.items()):
+        found = vars(module).get(name) if path.startswith(OURS) else None
+        if isinstance(found, type) and is_dataclass(found):
+            return found
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,6 @@ class Reader:
                        if m.lastgroup != "space"]
         self.tokens.append(Token("stop", "the end", len(text)))
         self.wires: dict[str, Wire] = {}
-
-    # -------------------------------------------------------------- tokens
 
     @property
     def now(self) -> Token:
@@ -177,25 +185,20 @@ class Reader:
             return self.random(op.density)
         if after.text == "[" and self.is_index():
             return self.index()
-        record = OPS.get(self.take(kind="name").text)
-        if record is None:
+        found = OPS.get(self.take(kind="name").text)
+        if found is None:
             raise self.wrong(f"there is no op {token.text}")
-        attributes = self.attributes()
-        if record in LOOPS:
-            attributes |= self.loop()
+        attributes = {**self.attributes(), **(self.loop() if found in LOOPS else {})}
         self.take("(")
-        return Box(record, tuple(self.many(self.known, ")")), (), attributes=attributes)
+        return Box(found, tuple(self.many(self.known, ")")), (), attributes=attributes)
 
     def is_index(self) -> bool:
         """Is `x[…]` the whole of what is made?  An op's attributes are followed by its inputs or its loop."""
-        place, depth = self.place + 1, 0
-        while True:
-            token = self.tokens[place]
-            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
-            place += 1
-            if depth == 0 or token.kind == "stop":
-                break
-        after, then = self.tokens[place], self.tokens[min(place + 1, len(self.tokens) - 1)]
+        count, depth = 1, 0
+        while count == 1 or depth and self.ahead(count).kind != "stop":
+            depth += (self.ahead(count).text in ("(", "[", "{")) - (self.ahead(count).text in (")", "]", "}"))
+            count += 1
+        after, then = self.ahead(count), self.ahead(count + 1)
         return after.text != "(" and not (after.kind == "name" and then.text == ":")
 
     def index(self) -> Box:
@@ -228,14 +231,13 @@ class Reader:
             start, size = size, self.size()
         return {"index": index, "start": start, "size": size}
 
-    def random(self, record: Op) -> Box:
+    def random(self, made: Op) -> Box:
         outside = self.maybe("$")
         name = self.take(kind="name").name
         attributes = self.attributes()
         self.take("(")
-        inputs = []
-        if record is op.density:
-            inputs = [self.known()]
+        inputs = [self.known()] if made is op.density and self.ahead().text == "|" else []
+        if made is op.density:
             self.take("|")
         named: list[str] = []
 
@@ -249,21 +251,17 @@ class Reader:
         onto = None
         if self.maybe("onto"):
             onto = self.constraint() if self.now.kind == "name" else self.value()
-        return Box(record, tuple(inputs), (), attributes={**attributes, "distribution": law, "onto": onto})
+        return Box(made, tuple(inputs), (), attributes={**attributes, "distribution": law, "onto": onto})
 
     def law(self, name: str, named: list[str]) -> distributions.Distribution:
         """The distribution of this name with these parameters; with none given, the one that positions mean."""
-        for record in distributions.find(name):
-            if not named or [field.name for field in record.fields][:len(named)] == named:
-                return record
+        for found in distributions.find(name):
+            if not named or [field.name for field in found.fields][:len(named)] == named:
+                return found
         raise self.wrong(f"there is no distribution {name}({', '.join(named)})")
 
     def attributes(self) -> dict[str, Any]:
-        def pair() -> tuple[str, Any]:
-            key = self.take(kind="name").name
-            self.take("=")
-            return key, self.value()
-        return dict(self.many(pair, "]")) if self.maybe("[") else {}
+        return self.pairs("]", False) if self.maybe("[") else {}
 
     # -------------------------------------------------------------- types, sizes, axes
 
@@ -341,12 +339,19 @@ class Reader:
         made = rules.find(name) or self.externs.get(name)
         if made is None:
             raise self.wrong(f"there is no rule {name}")
+        return made(**self.options(True)) if self.now.text == "(" else made()
 
-        def option() -> tuple[str, Any]:
+    def options(self, bare: bool) -> dict[str, Any]:
+        self.take("(")
+        return self.pairs(")", bare)
+
+    def pairs(self, end: str, bare: bool) -> dict[str, Any]:
+        """`name = value, …`"""
+        def pair() -> tuple[str, Any]:
             key = self.take(kind="name").name
             self.take("=")
-            return key, self.value(bare=True)
-        return made(**dict(self.many(option, ")"))) if self.maybe("(") else made()
+            return key, self.value(bare)
+        return dict(self.many(pair, end))
 
     def value(self, bare: bool = False) -> Any:
         token = self.take()
@@ -365,11 +370,7 @@ class Reader:
             case _, "[":
                 return self.many(item, "]")
             case _, "{":
-                def entry() -> tuple[str, Any]:
-                    key = self.take(kind="name").name
-                    self.take("=")
-                    return key, item()
-                return dict(self.many(entry, "}"))
+                return self.pairs("}", bare)
             case _, "%":
                 return self.known()
             case _, "$":
@@ -389,6 +390,8 @@ class Reader:
                          "onto": self.constraint}[text]()
                 self.take(")")
                 return found
+            case "name", text if self.now.text == "(" and record(text) is not None:
+                return record(text)(**self.options(False))
             case "name", _ if bare:
                 return token.name
         self.place -= 1

@@ -19,6 +19,7 @@ WORD = re.compile(r"[^\W\d]\w*(?:[.#]\w+)*")
 WORDS = {"none": None, "true": True, "false": False, "inf": float("inf"), "nan": float("nan")}
 WHOLE = ("natural", "boolean", "positive_int", "multinomial")   # constraints whose values are ints
 LOOPS = (op.plate, op.scan)
+OURS = "pullback.compiler."                                     # modules whose dataclasses show their fields
 NOTES = ("path", "auto", "reason", "verdict")                   # attributes that no pass reads
 
 
@@ -181,9 +182,14 @@ def show_rule(rule: Any) -> str:
     """A rule by its name, with the options that are not its defaults."""
     if isinstance(rule, (tuple, list)):
         return f"[{', '.join(map(show_rule, rule))}]"
-    given = [f"{f.name} = {show_value(getattr(rule, f.name), bare=True)}" for f in (
-        fields(rule) if is_dataclass(rule) else ()) if f.init and not default(f, getattr(rule, f.name))]
-    return rule.name + (f"({', '.join(given)})" if given else "")
+    given = show_fields(rule, bare=True) if is_dataclass(rule) else ""
+    return rule.name + (f"({given})" if given else "")
+
+
+def show_fields(record: Any, bare: bool = False) -> str:
+    """The fields of a dataclass that are not its defaults."""
+    return ", ".join(f"{f.name} = {show_value(getattr(record, f.name), bare)}" for f in fields(record)
+                     if f.init and not default(f, getattr(record, f.name)))
 
 
 def default(field: Any, value: Any) -> bool:
@@ -230,4 +236,6 @@ def show_value(value: Any, bare: bool = False) -> str:
         return f"'{show_size(value)}'"
     if isinstance(getattr(value, "name", None), str) and rules.RULES.get(value.name) is type(value):
         return f"by({show_rule(value)})"
+    if is_dataclass(value) and type(value).__module__.startswith(OURS) and not hasattr(value, "apply"):
+        return f"{type(value).__name__}({show_fields(value)})"
     return f"${quoted(getattr(value, 'name', None) or getattr(value, '__name__', None) or type(value).__name__)}"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Noise
-from pullback.stdlib.distributions.numerics import LOG_2PI, LOG_PI, betaln, exp, exponential, open_uniform
+from pullback.stdlib.distributions.numerics import LOG_2PI, LOG_PI, betaln, exp, exponential, log1p_square, open_uniform
 from pullback.stdlib.distributions.record import REAL, floats, make, plain
 
 LOC_SCALE = "loc: real = 0, scale: positive = 1"
@@ -31,7 +31,7 @@ def normal(z: Any) -> Any:
 
 
 def cauchy(z: Any) -> Any:
-    return -LOG_PI - jnp.log1p(z * z)
+    return -LOG_PI - log1p_square(z)
 
 
 def laplace(z: Any) -> Any:
@@ -53,7 +53,7 @@ def soft_laplace(z: Any) -> Any:
 def student_t_log_prob(value: Any, df: Any, loc: Any, scale: Any) -> Any:
     value, df, loc, scale = floats(value, df, loc, scale)
     z = (value - loc) / scale
-    return -betaln(0.5, df / 2) - (jnp.log(df) + (df + 1) * jnp.log1p(z * z / df)) / 2 - jnp.log(scale)
+    return -betaln(0.5, df / 2) - (jnp.log(df) + (df + 1) * log1p_square(z, df)) / 2 - jnp.log(scale)
 
 
 def student_t_sample(key: Any, dtype: Any, shape: tuple, df: Any, loc: Any, scale: Any) -> Any:
@@ -61,7 +61,7 @@ def student_t_sample(key: Any, dtype: Any, shape: tuple, df: Any, loc: Any, scal
     one, two = random.split(key)
     half = jnp.broadcast_to(jnp.asarray(df, dtype) / 2, shape)
     ratio = jnp.log(half) - random.loggamma(two, half, dtype=dtype)
-    bound = jnp.log(jnp.finfo(dtype).max)  # for a df near 0 the root leaves the floats
+    bound = jnp.log(jnp.finfo(dtype).max) - 9  # for a df near 0 the root leaves the floats
     return loc + scale * random.normal(one, shape, dtype) * jnp.exp(jnp.minimum(ratio, bound) / 2)
 
 

@@ -90,8 +90,15 @@ def exp(t: Any) -> Any:
 
 
 def tiny(x: Any) -> Any:
-    """x kept from being rounded to 0."""
-    return jnp.maximum(x, jnp.finfo(jnp.result_type(x)).tiny)
+    """x kept from being rounded to 0, with room for a factor: the least floats are 0 in arithmetic."""
+    return jnp.maximum(x, jnp.finfo(jnp.result_type(x)).tiny * 1024)
+
+
+def log1p_square(z: Any, df: Any = 1) -> Any:
+    """log(1 + z²/df), also where z² leaves the floats."""
+    far = jnp.abs(z) > jnp.finfo(z.dtype).max ** 0.4
+    near = jnp.where(far, 1, z)
+    return jnp.where(far, 2 * jnp.log(jnp.abs(jnp.where(far, z, 1))) - jnp.log(df), jnp.log1p(near * near / df))
 
 
 def inner(x: Any) -> Any:

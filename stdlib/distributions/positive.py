@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
-from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, settled,
+from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, log1p_square, settled,
                                                     stirling, tiny, within)
 from pullback.stdlib.distributions.record import POSITIVE, floats, make, plain
 
@@ -25,7 +25,7 @@ def half_normal_log_prob(value: Any, scale: Any) -> Any:
 def half_cauchy_log_prob(value: Any, scale: Any) -> Any:
     value, scale = floats(value, scale)
     z = value / scale
-    return within(value >= 0, jnp.log(2.0) - LOG_PI - jnp.log1p(z * z) - jnp.log(scale))
+    return within(value >= 0, jnp.log(2.0) - LOG_PI - log1p_square(z) - jnp.log(scale))
 
 
 def log_normal_log_prob(value: Any, loc: Any, scale: Any) -> Any:
@@ -77,7 +77,8 @@ def inverse_gamma_log_prob(value: Any, concentration: Any, rate: Any) -> Any:
 
 def inverse_gamma_sample(key: Any, dtype: Any, shape: tuple, concentration: Any, rate: Any) -> Any:
     logarithm = jnp.log(jnp.asarray(rate, dtype)) - log_gamma(key, dtype, shape, concentration)
-    return jnp.exp(jnp.minimum(logarithm, jnp.log(jnp.finfo(dtype).max)))  # a small concentration leaves the floats
+    most = jnp.log(jnp.finfo(dtype).max) - 9  # a small concentration leaves the floats
+    return jnp.exp(jnp.minimum(logarithm, most))
 
 
 def weibull_log_prob(value: Any, scale: Any, concentration: Any) -> Any:

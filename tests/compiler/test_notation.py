@@ -1,19 +1,24 @@
 """Graphs as text, and back."""
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pullback.compiler import distribution, ops as op, rule
+from pullback.compiler import distribution, ops as op, optimizer, rule
 from pullback.compiler.ir import Ancestor, Axis, Box, Graph, Wire
 from pullback.compiler.notation import read, show
 from pullback.compiler.op import OPS
+from pullback.compiler.pipeline import stages
 from pullback.compiler.source import Source, Span
 from pullback.compiler.type import BOOL, INT, REAL, Array, Constraint, Params, Text, symbol
+from pullback.dsl.elaborate import fit_plan, load
 
+ROOT = Path(__file__).parents[2]
 distribution.library("pullback.stdlib.distributions")
 rule.library("pullback.stdlib.rules")
+optimizer.library("pullback.stdlib.optimizers")
 
 PAGE = """\
 elbo(mean: real[2], w: params, n.x: int(0..n + 1)[n]) {
@@ -171,6 +176,14 @@ def test_every_op(name):
     def tried(graph):
         there_and_back(graph)
     tried()
+
+
+@pytest.mark.parametrize("story, fit", [("cone", "noisy_cone"), ("hmm", "hmm"), ("mixture", "mixture")])
+def test_every_stage_of_a_program(story, fit):
+    path = ROOT / "examples" / story / f"{story}.pbk"
+    program = load(Source(path.name, path.read_text()), library=ROOT / "stdlib", folder=path.parent)
+    for graph in stages(fit_plan(program, fit).graph, particles=4).values():
+        there_and_back(graph)
 
 
 def test_spans_on_request():
