@@ -5,6 +5,7 @@ lines, rules; never of boxes, axis numbers or exception classes.
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Iterable, Literal
@@ -92,8 +93,20 @@ class NotEnumerable(Reported):
 
 def near(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelt name, or nothing."""
-    close = get_close_matches(name, list(known), n=2, cutoff=0.6)
+    close = get_close_matches(name, list(dict.fromkeys(known)), n=2, cutoff=0.6)
     return "did you mean " + " or ".join(f"`{word}`" for word in close) + "?" if close else ""
+
+
+def written(name: str, span: Span | None) -> str:
+    """A name as the program has it: without the number that keeps apart several things of one name."""
+    bare = name.rstrip("0123456789")
+    there = span is not None and re.search(rf"\b{re.escape(name)}\b", span.source.text)
+    return name if there or not bare else bare
+
+
+def an(text: str) -> str:
+    """The text after its article: "a `real`", "an `int`"."""
+    return f"{'an' if text.lstrip('`')[:1] in tuple('aeio') else 'a'} {text}"
 
 
 def render(diagnostic: Diagnostic) -> str:

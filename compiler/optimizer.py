@@ -81,7 +81,7 @@ class Recipe:
     def usage(self) -> str:
         """`adam(learning_rate, b1 = 0.9, …)`."""
         return f"`{self.name}(" + ", ".join(
-            option.name if option.default is REQUIRED else f"{option.name} = {option.default}"
+            option.name if option.default is REQUIRED else f"{option.name} = {str(option.default).lower()}"
             for option in self.options if option.default is not None) + ")`"
 
 

@@ -6,9 +6,11 @@
 """
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Collection
 
 from pullback.compiler.analyses.bias import check
+from pullback.compiler.analyses.support import mass
+from pullback.compiler.analyses.thresholds import thresholds
 from pullback.compiler.diagnostic import NotEnumerable, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.passes.ancestors import ancestors
@@ -27,11 +29,20 @@ from pullback.compiler.passes.unroll import short, unroll
 NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "estimator")
 
 
-def passes(particles: int, refused: dict[str, str], allow_biased: bool) -> list[tuple[str, Callable[[Graph], Graph]]]:
+def checked(graph: Graph, particles: int, refused: dict[str, str], allow_biased: bool, over: Collection[str]) -> Graph:
+    """Every choice with its rule, if all that is asked of it holds."""
+    graph = choose(graph, particles, refused)
+    found = mass(graph) + thresholds(graph, [wire for wire in graph.inputs if wire.name.partition(".")[0] in over])
+    if found:
+        raise Reported(*found)
+    return check(graph, allow_biased)
+
+
+def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Collection[str]) -> list[tuple[str, Callable[[Graph], Graph]]]:
     """Every pass with its name, closed over the options."""
     return [
         ("inline", lambda g: simplify(inline(g))),
-        ("checked", lambda g: check(choose(g, particles, refused), allow_biased)),
+        ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
         ("loops", lambda g: simplify(loops(g))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
@@ -42,8 +53,9 @@ def passes(particles: int, refused: dict[str, str], allow_biased: bool) -> list[
     ]
 
 
-def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False) -> dict[str, Graph]:
-    """The graph after every pass; `ProgramError` with all that is wrong.
+def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False,
+           over: Collection[str] = ()) -> dict[str, Graph]:
+    """The graph after every pass; `ProgramError` with all that is wrong.  `over`: the inputs that are differentiated.
 
     An automatic `enum` that a later pass finds impossible (the loop carries more than its values) is chosen anew; a short
     loop is unrolled first.
@@ -54,7 +66,7 @@ def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False) -> d
         found = {"ir": graph}
         now = unroll(graph, unrolled)
         try:
-            for name, change in passes(particles, refused, allow_biased):
+            for name, change in passes(particles, refused, allow_biased, over):
                 now = found[name] = change(now)
             return found
         except NotEnumerable as problem:

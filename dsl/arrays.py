@@ -9,6 +9,7 @@ from typing import Any
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
+from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Constraint, Size, known
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, Frame, error, evaluates
@@ -68,7 +69,7 @@ def reduction(ctx: Context, node: s.Reduction) -> Wire:
     if len(others) > 1:
         raise error("pending", "several rules for one reduction can't be compiled yet", node.rules[-1].span)
     stacked, depth = each(ctx, node.binders, node.body, points, node)
-    junction = others[0] if others else None
+    junction = of_derivatives(others[0], node.rules[-1].span) if others else None
     if name in NESTED:
         for _ in range(depth):
             (stacked,) = ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span, rule=junction)
@@ -102,8 +103,8 @@ def combine(ctx: Context, node: s.Combine) -> Wire:
     for part in node.parts:
         wire = ctx.wire(ctx.value(part.body), part.body.span, f"the term `{part.name}`")
         terms.append(wire)
-        rules.append(rule_of(ctx, part.rules, "term"))
-    whole = rule_of(ctx, node.rules, "`combine`")
+        rules.append(of_derivatives(rule_of(ctx, part.rules, "term"), part.span))
+    whole = of_derivatives(rule_of(ctx, node.rules, "`combine`"), node.span)
     return ctx.writer.emit(op.combine, terms, {"terms": tuple(names), "rules": tuple(rules)}, span=node.span, rule=whole)[0]
 
 
@@ -117,12 +118,21 @@ def ruled(ctx: Context, node: s.Ruled) -> Any:
     if getattr(found, "name", "") == SUBSAMPLE:
         raise error("kind", "`subsample` is the rule of a loop or a reduction: it stands before the colon", node.rules[0].span,
                     help="`sum i in 0..n by subsample(64): …`")
+    of_derivatives(found, node.rules[0].span)
     if isinstance(value, Wire):
         for at in range(len(boxes) - 1, start - 1, -1):
             if value in boxes[at].outputs:
                 boxes[at] = boxes[at].but(rule=found)
                 return value
     raise error("kind", "a rule stands with a call whose derivative it gives, and this is none", node.span)
+
+
+def of_derivatives(rule: Any, span: Span | None) -> Any:
+    """A rule that stands where no choice is made: it must be one that says how a derivative comes back."""
+    if hasattr(rule, "points"):
+        raise error("kind", f"`{rule.name}` is the rule of a choice, and there is none here", span,
+                    help=f"`x ~ … by {rule.name}`, or from outside `with {{x: {rule.name}}}`")
+    return rule
 
 
 @evaluates(s.Chosen)

@@ -140,8 +140,7 @@ class Joint:
             a, b = (None if side is WRONG else side for side in (a, b))
             if a is None and b is None:
                 return ("static", WRONG)
-        if a is not None and b is not None and (a is b or is_static(a) and is_static(b) and type(a) is type(b) and
-                                                a is not None and same_known(a, b)):
+        if a is not None and (a is b or is_static(a) and type(a) is type(b) and same_known(a, b)):
             return ("static", a)
         sides = []
         for value, block in zip((a, b), self.blocks):
@@ -152,8 +151,8 @@ class Joint:
             raise error("type", f"`{name}` is {describe(a)} on one side of this `if` and {describe(b)} on the other", self.span)
         pattern = a if a is not None else b
         types = []
-        for at, type in enumerate(types_of(pattern)):
-            other = joined_type(types_of(a)[at], types_of(b)[at]) if a is not None and b is not None else type
+        for at, own in enumerate(types_of(pattern)):
+            other = joined_type(types_of(a)[at], types_of(b)[at]) if a is not None and b is not None else own
             if other is None:
                 raise error("type", f"`{name}` is a `{types_of(a)[at]}` on one side of this `if` and a `{types_of(b)[at]}` "
                             "on the other", self.span)
@@ -162,7 +161,7 @@ class Joint:
         for side, block, outputs in zip((a, b), self.blocks, self.outputs):
             with self.ctx.writer.inside(block):
                 wires = leaves(side) if side is not None else [filler(self.ctx, t, self.span, missing) for t in types]
-                outputs += [cast(self.ctx, wire, type) for wire, type in zip(wires, types)]
+                outputs += [cast(self.ctx, wire, wanted) for wire, wanted in zip(wires, types)]
         self.types += types
         self.bases += [self.ctx.writer.title(wire) or name for wire in leaves(pattern)]
         return (pattern, start, len(types))

@@ -17,7 +17,7 @@ from pullback.dsl.filled import entries
 from pullback.dsl.matching import RecordOf, declared, listed, named_type
 from pullback.dsl.modes import Sampling, Site, drawn
 from pullback.dsl.refused import pending
-from pullback.dsl.rules import rule_of
+from pullback.dsl.rules import SUBSAMPLE, rule_of
 from pullback.dsl.values import WRONG, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, describe
 
 
@@ -31,6 +31,9 @@ def choice(ctx: Context, node: s.Draw) -> None:
     if isinstance(source, s.Chosen):
         source, settings = source.value, source.settings
     rule = rule_of(ctx, node.rules, "choice")
+    if getattr(rule, "name", "") == SUBSAMPLE:
+        raise error("kind", "`subsample` is the rule of a loop or a reduction", node.rules[0].span,
+                    help="`for i in 0..n by subsample(64):`")
     found = source_of(ctx, source)
     if isinstance(node.target, tuple):
         return joint(ctx, node, found, rule)

@@ -283,6 +283,8 @@ class Context:
         if name in self.activation.closed:
             block, at = self.activation.closed[name]
             notes = ((at, f"assigned in {block}, and local to it"),)
+        if self.activation.kind == "fit" and not help:
+            help = f"what is optimized stands under `over`, and data under `given`: `over {name}: real`"
         return error("name", f"nothing above is called `{name}`", span, help=help, notes=notes)
 
     def bind(self, name: str, value: Any, kind: str, span: Span | None, covers: int = 0) -> None:

@@ -12,6 +12,7 @@ call are made anew for each set of shapes, with `sizes` bound to numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
@@ -143,6 +144,18 @@ def model_checked(declared: Declared, loader: Loader) -> None:
 # ---------------------------------------------------------------- graphs
 
 
+def told(make: Callable) -> Callable:
+    """What a piece reports is a `ProgramError` of the whole."""
+    @wraps(make)
+    def made(*given: Any, **named: Any) -> Any:
+        try:
+            return make(*given, **named)
+        except Reported as reported:
+            raise ProgramError(reported.diagnostics) from None
+    return made
+
+
+@told
 def objective_graph(loaded: Loaded, name: str, arguments: Mapping[str, Any] | None = None,
                     sizes: Mapping[str, int] | None = None, shapes: Mapping[str, Any] | None = None) -> Graph:
     """The graph of an objective.
@@ -155,6 +168,7 @@ def objective_graph(loaded: Loaded, name: str, arguments: Mapping[str, Any] | No
     return objective_graph_of(declared, Work(loaded.loader.is_library), arguments or {}, sizes or {}, shapes or {}, loaded)
 
 
+@told
 def model_graph(loaded: Loaded, name: str, mode: str = "sample", arguments: Mapping[str, Any] | None = None,
                 sizes: Mapping[str, int] | None = None, shapes: Mapping[str, Any] | None = None) -> tuple[Graph, list[str]]:
     """The graph of a model's draw (outputs: the leaves of the trace, then of the returned value) or of its log density
@@ -164,6 +178,7 @@ def model_graph(loaded: Loaded, name: str, mode: str = "sample", arguments: Mapp
     return make(declared, Work(loaded.loader.is_library), arguments or {}, sizes or {}, shapes or {}, loaded)
 
 
+@told
 def fit_plan(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = None,
              shapes: Mapping[str, Any] | None = None) -> FitPlan:
     """All that a fit says, its goal as a graph."""

@@ -71,6 +71,9 @@ def shapes_of(function: Any, found: Declared, types: list[Type], span: Span) -> 
     """What JAX says of the result; None where the function or a shape is not known yet."""
     if function is None or any(isinstance(type, Params) and type.tree is None for type in types):
         return None
+    if not callable(function):
+        raise error("argument", f"what was passed for `{found.name}` is no function", span,
+                    notes=((found.node.span, "declared here"),))
     import jax
     try:
         shaped = [jax.tree.map(infer.abstract, type.tree, is_leaf=lambda x: isinstance(x, Array)) if isinstance(type, Params)

@@ -44,12 +44,35 @@ def covering(ctx: Context, name: str) -> list[Frame]:
     return [frame for frame in ctx.frames if name in frame.fills]
 
 
+def row(name: str, places: list[Any]) -> str:
+    """The name of a row that a loop fills by itself: `b[0]` of `b[0, j] = …`."""
+    return f"{name}[{','.join(map(str, places))}]"
+
+
+def array_of(name: str) -> str:
+    """The array that a name, or the name of a row, is of."""
+    return name.partition("[")[0]
+
+
+def part(ctx: Context, name: str, places: list[Any]) -> tuple[str, list[Any], list[Any]]:
+    """Which array or row the loops around fill at these places: its name, the places before the loops' own, the rest."""
+    for count in range(1, len(places)):
+        if not all(known(place) and is_size(place) for place in places[:count]):
+            break
+        if covering(ctx, row(name, places[:count])):
+            return row(name, places[:count]), places[:count], places[count:]
+    return name, [], places
+
+
 @evaluates(s.Index)
 def index(ctx: Context, node: s.Index) -> Any:
-    if isinstance(node.value, s.Name) and covering(ctx, node.value.name):
-        return in_progress(ctx, node)
-    base = ctx.value(node.value)
-    return indexed(ctx, base, entries(ctx, node.indices), node.span)
+    if not isinstance(node.value, s.Name):
+        return indexed(ctx, ctx.value(node.value), entries(ctx, node.indices), node.span)
+    places = entries(ctx, node.indices)
+    name, prefix, rest = part(ctx, node.value.name, places)
+    if covering(ctx, name):
+        return in_progress(ctx, node, name, places, rest)
+    return indexed(ctx, ctx.value(node.value), places, node.span)
 
 
 def entries(ctx: Context, nodes: tuple) -> list[Any]:
@@ -130,8 +153,9 @@ def element(ctx: Context, wire: Wire, places: list[Any], span: Span) -> Wire:
     if all(part == "all" for part in pattern) and len(pattern) <= wire.type.rank:
         return wire
     (found,) = ctx.writer.emit(op.index, (wire, *dynamic), {"pattern": tuple(pattern)}, span=span)
-    ctx.writer.suggest(found, "_".join([ctx.writer.title(wire) or "element", *(ctx.writer.title(w) or "" for w in dynamic), *(
-        str(part) for part in pattern if isinstance(part, int))]).strip("_"))
+    places = iter(dynamic)
+    words = [ctx.writer.title(next(places)) if part == "i" else str(part) for part in pattern if part == "i" or known(part)]
+    ctx.writer.suggest(found, "_".join([ctx.writer.title(wire) or "element", *(word for word in words if word)]))
     return found
 
 
@@ -162,12 +186,10 @@ def negative(size: Size) -> bool:
 # ---------------------------------------------------------------- an array while a loop fills it
 
 
-def in_progress(ctx: Context, node: s.Index) -> Any:
-    name = node.value.name
-    places = entries(ctx, node.indices)
+def in_progress(ctx: Context, node: s.Index, name: str, all_places: list[Any], places: list[Any]) -> Any:
     given = whole_given(ctx, name)
     if given is not None:
-        return indexed(ctx, given, places, node.span)
+        return indexed(ctx, given, all_places, node.span)
     loops = covering(ctx, name)
     for frame in loops:
         if not places:
@@ -241,6 +263,7 @@ def holding(pieces: tuple[Piece, ...], place: Any) -> Piece | None:
 
 def fill(ctx: Context, name: str, places: list[Any], value: Any, span: Span, kind: str) -> None:
     """`name[places] = value`."""
+    name, _, places = part(ctx, name, places)
     loops = covering(ctx, name)
     for frame, place in zip(loops, places):
         if steps_back(ctx, frame, name, place) != 0:
@@ -259,13 +282,15 @@ def fill(ctx: Context, name: str, places: list[Any], value: Any, span: Span, kin
     if not places:
         if present is not None and name in ctx.scope.names:
             raise once(name, span, present.span)
+        if isinstance(value, Wire):
+            ctx.writer.call_it(value, array_of(name))
         ctx.scope.names[name] = Binding(value, kind, span, len(loops))
         return
     if present is not None and not isinstance(present.value, Filled):
         raise error("name", f"`{name}` is {describe(present.value)} already, and an array is filled once", span,
                     notes=((present.span, "first here"),))
     filled = present.value if present is not None else Filled(name, (), ctx.writer.block)
-    if leaves(value) and isinstance(value, Wire):
+    if isinstance(value, Wire):
         ctx.writer.call_it(value, name)
     ctx.scope.names[name] = Binding(put(ctx, filled, places, value, span), kind, span, len(loops))
 
@@ -383,12 +408,12 @@ def leafwise(ctx: Context, what: Any, name: str, values: list[Any], span: Span) 
 
 def whole_given(ctx: Context, name: str) -> Any:
     """The array that the trace gives for a name, at the present place of the loops outside of those that fill it."""
-    mode = ctx.activation.mode
-    if mode is None or name not in ctx.activation.drawn or not mode.gives(name):
+    mode, array = ctx.activation.mode, array_of(name)
+    if mode is None or array not in ctx.activation.drawn or not mode.gives(array):
         return None
     loops = covering(ctx, name)
     outer = ctx.frames[:ctx.frames.index(loops[0])] if loops else ctx.frames
-    return mode.at(ctx, name, [position(ctx, frame) for frame in outer])
+    return mode.at(ctx, array, [position(ctx, frame) for frame in outer])
 
 
 def position(ctx: Context, frame: Frame) -> Wire:

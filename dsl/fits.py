@@ -6,9 +6,9 @@ data.  A start is a graph without inputs, or a network that draws its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
-from pullback.compiler.diagnostic import near
+from pullback.compiler.diagnostic import Reported, an, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.network import Network
 from pullback.compiler.source import Span
@@ -88,7 +88,7 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
     node: s.Fit = declared.node
     ctx = top(declared, work, "fit")
     for clause in node.clauses:
-        refuse(clause)
+        told(ctx, refuse, clause)
     goal = the_goal(node)
     given = [p for clause in node.clauses if isinstance(clause, s.Given) for p in clause.parameters]
     over = [p for clause in node.clauses if isinstance(clause, s.Over) for p in clause.parameters]
@@ -97,20 +97,37 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
     inputs_of(ctx, declared, tuple(given), static_names(declared), {}, sizes, shapes, loaded, wires)
     parameters, own = {}, []
     for parameter in over:
-        parameters[parameter.name] = the_parameter(ctx, parameter, declared, sizes, shapes, own)
+        parameters[parameter.name] = told(ctx, the_parameter, ctx, parameter, declared, sizes, shapes, own)
+        if parameters[parameter.name] is None:
+            ctx.scope.names[parameter.name] = Binding(WRONG, "parameter", parameter.span)
+    output = told(ctx, the_value, ctx, goal, node)
+    if output is not None:
+        told(ctx, unused, ctx, over, own, output)
+    uses = tuple(Use(told(ctx, optimizer_of, ctx, use.optimizer), tuple(name.name for name in use.names), use.span)
+                 for clause in node.clauses if isinstance(clause, s.Using) for use in clause.optimizers)
+    told(ctx, check_uses, node, parameters)
+    counts = told(ctx, the_counts, ctx, node)
+    graph = finished(ctx, [*own, *wires], [output], node.name)
+    types = {p.name: given_type(ctx, p.name) for p in given}
+    return FitPlan(node.name, graph, goal.verb == "maximize", parameters, types, uses, counts, node.allow_biased, node.doc)
+
+
+def told(ctx: Context, part: Callable[..., Any], *arguments: Any) -> Any:
+    """What a part of the fit is worth; None where it is wrong, which is reported, and the others are gone on with."""
+    try:
+        return part(*arguments)
+    except Reported as reported:
+        ctx.work.report(*reported.diagnostics)
+    except Poisoned:
+        pass
+    return None
+
+
+def the_value(ctx: Context, goal: s.Goal, node: s.Fit) -> Wire:
     value = ctx.value(s.Ruled(goal.value, goal.rules, span=goal.value.span) if goal.rules else goal.value)
     if value is WRONG:
         raise Poisoned
-    output = number(ctx, value, goal.value.span, node.name)
-    unused(ctx, over, own, output)
-    uses = tuple(Use(optimizer_of(ctx, use.optimizer), tuple(name.name for name in use.names), use.span)
-                 for clause in node.clauses if isinstance(clause, s.Using) for use in clause.optimizers)
-    check_uses(node, parameters)
-    plan = FitPlan(node.name, None, goal.verb == "maximize", parameters, {
-        p.name: given_type(ctx, p.name) for p in given}, uses, the_counts(ctx, node), node.allow_biased, node.doc)
-    graph = finished(ctx, [*own, *wires], [output], node.name)
-    object.__setattr__(plan, "goal", graph)
-    return plan
+    return number(ctx, value, goal.value.span, node.name)
 
 
 def refuse(clause: Any) -> None:
@@ -177,7 +194,7 @@ def the_parameter(ctx: Context, parameter: s.Parameter, declared: Declared, size
     if not isinstance(type, (Array, Params)):
         raise error("type", f"`{name}` can't be optimized: it is no array of reals", span)
     if isinstance(type, Array) and type.kind not in ("real", "complex"):
-        raise error("type", f"`{name}` is a `{type}`, and only reals can be optimized", span)
+        raise error("type", f"`{name}` is {an(f'`{type}`')}, and only reals can be optimized", span)
     wire = ctx.writer.wire(name, type, span)
     ctx.scope.names[name] = Binding(wire, "parameter", span)
     own.append(wire)
@@ -209,7 +226,8 @@ def the_start(ctx: Context, parameter: s.Parameter, declared: Declared) -> tuple
 
 def graph_reads(graph: Graph) -> str:
     made = {wire for box in graph.boxes for wire in box.outputs}
-    return next((wire.name for box in graph.boxes for wire in box.inputs if wire not in made), "")
+    reads = [*(wire for box in graph.boxes for wire in box.inputs), *graph.outputs]
+    return next((wire.name for wire in reads if wire not in made), "")
 
 
 def tree(value: Any) -> Any:
@@ -268,7 +286,8 @@ def check_uses(node: s.Fit, parameters: Mapping[str, Any]) -> None:
     if rest > 1:
         raise error("argument", "two optimizers are for all names", headed(node.span), help="say `for w` after one of them")
     if seen and not rest and left:
-        raise error("argument", f"{listed(left)} {'has' if len(left) == 1 else 'have'} no optimizer", headed(node.span))
+        raise error("argument", f"{listed(left)} {'has' if len(left) == 1 else 'have'} no optimizer", parameters[left[0]].span,
+                    help=f"`for {left[0]}` after one of them, or one without names, for all that is left")
 
 
 def the_counts(ctx: Context, node: s.Fit) -> dict[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from pullback.compiler.diagnostic import ProgramError
+from pullback.compiler.diagnostic import ProgramError, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.type import Params, symbol
 from pullback.dsl import syntax as s
@@ -59,7 +59,7 @@ def argument(ctx: Context, given: Any, loaded: Any) -> Any:
         name, named = (given, {}) if isinstance(given, str) else given
         found = loaded.find(name)
         if found is None:
-            raise error("name", f"there is no declaration `{name}`", None)
+            raise error("name", f"the program declares no `{name}`", None, help=near(name, loaded.module.names()))
         if found.kind != "model":
             return found
         from pullback.dsl.models import bind_values

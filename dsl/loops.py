@@ -20,7 +20,7 @@ from pullback.compiler.type import REAL, Array, Constraint, Size, Type, known
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
 from pullback.dsl.context import Again, Binding, Context, Entry, Frame, Tape, error
-from pullback.dsl.filled import added, before, holding, indexed, negative, position
+from pullback.dsl.filled import added, array_of, before, holding, indexed, negative, position, put, row
 from pullback.dsl.join import alike, cast, filler, lifted, same_type, wider
 from pullback.dsl.refused import pending
 from pullback.dsl.rules import split_subsample
@@ -85,10 +85,11 @@ def fills(ctx: Context, body: tuple, index: str) -> dict[str, Size]:
     for statement in body:
         match statement:
             case s.Assign(s.Index(s.Name(name), indices)) | s.Draw(s.Index(s.Name(name), indices)):
-                for place in indices:
+                for at, place in enumerate(indices):
                     offset = offset_of(ctx, place, index)
                     if offset is not None:
-                        if found.setdefault(name, offset) != offset:
+                        key = row(name, known_places(ctx, indices[:at])) if known_places(ctx, indices[:at]) else name
+                        if found.setdefault(key, offset) != offset:
                             raise error("name", f"`{name}` is filled twice in one step", statement.span,
                                         help="an array is filled once, at one distance from the index")
             case s.For(binders) if all(index not in binder.names for binder in binders):
@@ -97,6 +98,15 @@ def fills(ctx: Context, body: tuple, index: str) -> dict[str, Size]:
                 for side in (*(arm.body for arm in statement.arms), statement.otherwise):
                     found |= fills(ctx, side, index)
     return found
+
+
+def known_places(ctx: Context, places: tuple) -> list[Any]:
+    """The places before the loop's index, if all are numbers: `b[0, j]` fills a row."""
+    try:
+        found = [ctx.value(place) for place in places if not isinstance(place, s.Range)]
+    except (Reported, Poisoned):
+        return []
+    return found if len(found) == len(places) and all(map(known, found)) else []
 
 
 def offset_of(ctx: Context, place: Any, index: str) -> Size | None:
@@ -225,7 +235,7 @@ class Loop:
     def reassigned(self) -> dict[str, Binding]:
         """The variables that stand before the loop and are assigned in it."""
         found = {}
-        indexed_names = set(self.frame.fills)
+        indexed_names = set(map(array_of, self.frame.fills))
         for name, _ in simple_targets(self.node.body):
             binding = self.ctx.scope.find(name)
             if name not in indexed_names and binding is not None and binding.kind in ("assigned", "parameter") and \
@@ -377,11 +387,11 @@ class Loop:
 
     def is_given(self, name: str) -> bool:
         mode = self.ctx.activation.mode
-        return mode is not None and name in self.ctx.activation.drawn and mode.gives(name)
+        return mode is not None and array_of(name) in self.ctx.activation.drawn and mode.gives(array_of(name))
 
     def bind_given(self, name: str, binding: Binding) -> None:
         """After the loop the name is the array that the trace gives."""
-        ctx = self.ctx
+        ctx, name = self.ctx, array_of(name)
         places = [placed(ctx, frame, name) for frame in ctx.frames]
         value = ctx.activation.mode.at(ctx, name, places)
         ctx.scope.names[name] = Binding(value, "drawn", binding.span, binding.covers - 1)
@@ -447,6 +457,8 @@ class Loop:
             names[name] = Entry(whole, 0, entry.span)
             return
         low = self.start + self.frame.fills[name]
+        if covers == 0 and array_of(name) != name:
+            return self.put_row(names, name, low, whole, entry, kind)
         piece = Piece(low, low + self.size, whole, False, entry.span)
         old = names.get(name)
         if old is None and kind is Binding:
@@ -458,6 +470,15 @@ class Loop:
         before_it = old.value if old is not None else Filled(name, (), self.ctx.writer.block)
         filled = added(before_it, piece, entry.span, self.ctx.writer.block)
         names[name] = Binding(filled, entry.kind, entry.span, covers) if kind is Binding else Entry(filled, covers, entry.span)
+
+
+    def put_row(self, names: dict, name: str, low: Size, whole: Any, entry: Any, kind: Any) -> None:
+        """A row that the loop filled by itself becomes a piece of its array."""
+        array, at = array_of(name), [int(place) for place in name.partition("[")[2].rstrip("]").split(",")]
+        old = names.get(array) or (self.ctx.scope.find(array) if kind is Binding else None)
+        before_it = old.value if old is not None and isinstance(old.value, Filled) else Filled(array, (), None)
+        filled = put(self.ctx, before_it, [*at, ("slice", low, low + self.size)], whole, entry.span)
+        names[array] = Binding(filled, entry.kind, entry.span) if kind is Binding else Entry(filled, 0, entry.span)
 
 
 def placed(ctx: Context, frame: Frame, name: str) -> Wire:

@@ -106,7 +106,8 @@ def named_type(ctx: Context, node: s.NamedType) -> Any:
     if name in OTHERS:
         return Kind(name)
     raise pending(name, node.span) or error(
-        "name", f"there is no type `{name}`", node.span, help=near(name, [*KINDS, *OTHERS, *CONSTRAINTS]))
+        "name", f"there is no type `{name}`", node.span, help=near(name, [*KINDS, *OTHERS, *CONSTRAINTS])
+        or "types are `real`, `int`, `bool`, `real[n]`, `positive`, `unit`, `simplex[k]`, …")
 
 
 def known_number(ctx: Context, node: Any) -> Any:

@@ -109,7 +109,7 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     work, writer = ctx.work, ctx.writer
     if any(call.declared is declared for call in work.calls):
         raise error("recursion", f"`{declared.name}` calls itself", span, notes=tuple(
-            (call.span, f"`{call.declared.name}` is called here") for call in work.calls if call.span is not None)[-3:],
+            (call.span, f"`{call.declared.name}` is called here") for call in work.calls if call.span is not None and call.span != span)[-3:],
                     help="write a loop")
     if len(work.calls) > 60:
         raise error("cost", f"`{declared.name}` is the 60th call inside a call", span)

@@ -17,7 +17,7 @@ from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Size, same
 from pullback.dsl.context import Context, Entry, error
 from pullback.dsl.distributions import density_of, draw_of
-from pullback.dsl.filled import covering, fill, indexed, position
+from pullback.dsl.filled import covering, fill, indexed, part, position
 from pullback.dsl.matching import listed
 from pullback.dsl.values import Flat, Marginal, Model, Poisoned, Record, describe, is_static, leaves
 
@@ -76,12 +76,13 @@ def keep(ctx: Context, site: Site, value: Any) -> None:
         ctx.bind(site.name, value, "drawn", site.span)
     if ctx.activation.mode is not None and not getattr(ctx.activation.mode, "keeps", True):
         return
-    binding = ctx.scope.names[site.name]
-    before = ctx.tape.entries.get(site.name)
+    name = part(ctx, site.name, site.places)[0]
+    binding = ctx.scope.names[name]
+    before = ctx.tape.entries.get(name)
     if before is not None and not site.places:
         raise error("name", f"`{site.name}` is drawn twice in one trace", site.span, label="again here",
                     notes=((before.span, "first here"),), help="give the choice a name of its own")
-    ctx.tape.entries[site.name] = Entry(binding.value, binding.covers, site.span)
+    ctx.tape.entries[name] = Entry(binding.value, binding.covers, site.span)
 
 
 @dataclass
@@ -134,16 +135,17 @@ class Scoring:
 
     def value(self, ctx: Context, site: Site) -> Any:
         """What the trace gives for a choice, at the present place of all loops."""
-        loops = covering(ctx, site.name) if site.places else []
+        name, prefix, rest = part(ctx, site.name, site.places)
+        loops = covering(ctx, name) if site.places else []
         outer = ctx.frames[:len(ctx.frames) - len(loops)]
-        self.cover(site, [(0, frame.size) for frame in outer] + [
-            (frame.start + frame.fills[site.name], frame.start + frame.fills[site.name] + frame.size) for frame in loops] + [
-            (place, place + 1) if not isinstance(place, tuple) else place[1:] for place in site.places[len(loops):]])
+        self.cover(site, [(0, frame.size) for frame in outer] + [(place, place + 1) for place in prefix] + [
+            (frame.start + frame.fills[name], frame.start + frame.fills[name] + frame.size) for frame in loops] + [
+            (place, place + 1) if not isinstance(place, tuple) else place[1:] for place in rest[len(loops):]])
         whole = self.given.fields[site.name]
         depth = len(outer) + len(site.places)
         for wire in leaves(whole) if depth else []:
             if isinstance(wire.type, Array) and wire.type.rank < depth:
-                raise error("trace", f"`{site.name}` is chosen in {len(ctx.frames)} loop{'s' * (len(ctx.frames) != 1)}, "
+                raise error("trace", f"`{site.name}` is chosen in {'a loop' if len(ctx.frames) == 1 else f'{len(ctx.frames)} loops'}, "
                             f"and the trace gives {describe(wire)}", site.span, notes=((wire.span, "given here"),))
         if depth and is_static(whole):
             raise error("trace", f"`{site.name}` is chosen in a loop, and the trace gives {describe(whole)}", site.span)

@@ -43,9 +43,15 @@ def with_rules(graph: Graph, settings: Mapping[str, Any]) -> Graph:
     try:
         found = []
         for address, given in settings.items():
+            if isinstance(given, str) and given.split()[:1] == ["by"]:
+                raise error("syntax", f"the rule for `{address}` is named without `by`", None,
+                            help=f"write `{given.split(None, 1)[-1]}`")
             if isinstance(given, str):
                 node = parse_rule(given, name=f"rules[{address!r}]")
                 given = rule_of(None, node, "choice") if isinstance(node, tuple) else rule(None, node)
+            if isinstance(given, type) or not any(hasattr(given, word) for word in ("points", "pull", "through")):
+                raise error("rule", f"what is given for `{address}` is no rule", None,
+                            help='a text, `"reinforce(k = 4)"`, or an instance of a rule')
             found.append((address, given, None))
         return replace(graph, boxes=tuple(ruled(graph.boxes, found)))
     except Reported as reported:

@@ -115,7 +115,8 @@ def return_(ctx: Context, node: s.Return) -> Any:
 @executes(s.Factor)
 def factor(ctx: Context, node: s.Factor) -> Any:
     if ctx.activation.mode is None or ctx.activation.kind != "model":
-        raise error("kind", f"`factor` stands in a model, and this is {an(ctx.activation.kind)}", node.span)
+        raise error("kind", f"`factor` stands in a model, and this is {an(ctx.activation.kind)}", node.span,
+                    help="add it to what is returned")
     value = ctx.array(node.value, "a factor")
     if value.type.shape:
         raise error("type", f"a factor is one number, and this is {describe(value)}", node.value.span, help="`factor sum(…)`")

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterator, Mapping
 
+from pullback.compiler.diagnostic import an
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Constraint, Params, Size, Text
@@ -239,7 +240,7 @@ def describe(value: Any) -> str:
         case Wire(_, Params()):
             return "a `params`"
         case Wire():
-            return f"a `{value.type}`"
+            return an(f"`{value.type}`")
         case bool():
             return f"`{str(value).lower()}`"
         case str():

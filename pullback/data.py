@@ -64,6 +64,8 @@ def read(name: str, place: str) -> Any:
         raise wrong("file", f"reading `{path.suffix}` needs {error.name}", "pip install 'pullback[data]'") from None
     except Exception as error:  # the libraries that read have exceptions of their own; the user has one bad file
         said = str(error).strip().split("\n")[0][:160]
+        if "pickle" in said:
+            said = "it is damaged, or it holds Python objects, which are never loaded"
         raise wrong("file", f"`{path}` can't be read as {path.suffix}", said) from None
 
 

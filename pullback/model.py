@@ -20,7 +20,7 @@ from pullback.texts import parameters_of, static_ints
 class Simulator(Function):
     """The draws of a model instead of an objective: a tuple of the leaves of its trace and of its value."""
 
-    def _make(self, graph: Graph) -> Specialized:
+    def _make(self, graph: Graph, over: tuple[str, ...] = ()) -> Specialized:
         final = opened(graph)
 
         def values(key: Any, params: Any, data: Any) -> Any:
@@ -31,7 +31,7 @@ class Simulator(Function):
 class Density(Function):
     """A log density: nothing is drawn, and what is marginalized is summed."""
 
-    def _make(self, graph: Graph) -> Specialized:
+    def _make(self, graph: Graph, over: tuple[str, ...] = ()) -> Specialized:
         stages = pipeline.stages(graph)
         final = stages["estimator"]
 

@@ -11,7 +11,7 @@ SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools
 RANK = {name: rank for rank, names in enumerate([
     ["source"], ["diagnostic", "type"], ["ir"],
     ["op", "distribution", "rule", "constraint", "choice", "schedule", "optimizer"],
-    ["ops"], ["notation"], ["analyses"], ["passes"], ["pipeline"]]) for name in names}
+    ["network", "ops"], ["notation"], ["analyses"], ["weight"], ["forward"], ["passes"], ["ledger"], ["pipeline"]]) for name in names}
 LISTS = {"dsl/syntax.py"}  # one form of the language after another: no shorter for being two files
 
 

@@ -16,7 +16,7 @@ from pullback.backends.draw.scene import Badge, Cell, Line, Node, Region, Scene
 from pullback.backends.draw.strands import NONE, VALUE, WEIGHT
 from pullback.backends.draw.structure import extent
 from pullback.backends.draw.terms import Term, is_sum, means, sign, terms_of
-from pullback.backends.draw.weave import Path, Weave
+from pullback.backends.draw.weave import Path, Weave, distinct
 from pullback.compiler.ir import Axis, Box, Graph, Wire
 
 PLUS = 3  # terms in one row, above which a circle adds them first
@@ -27,7 +27,7 @@ TRANSPARENT = frozenset({"stack_axis", "expectation", "guard"})
 def estimator(graph: Graph, stage: str = "estimator", parameters: Collection[str] | None = None,
               program: Graph | None = None) -> Scene:
     """`program`: the graph before its loops were opened, which tells their numbers and ranges."""
-    loops = {box["name"]: box for box in program.walk() if box.op.name == "plate"} if program is not None else {}
+    loops = {box["name"]: box for box in distinct(program).walk() if box.op.name == "plate"} if program is not None else {}
     view = Estimator(graph, stage, parameters, loops)
     view.body(graph, ())
     view.finish()
@@ -85,12 +85,9 @@ class Estimator(Weave):
                 f"region-{box.number}", f"scan {index} in {start}..{end}", "scan", None, words.classes("scan", box),
                 (words.statement(box).strip(), f"{size} steps"), box.span.line if box.span else None)
         body = box.regions[0]
-        common = None
-        for inner in body.boxes:
-            if inner.op.name in ("points", "network", "extern", "density"):
-                axes = set(self.grounds.shown(axis for wire in inner.outputs for axis in wire.axes))
-                common = axes if common is None else common & axes
-        return (*self.grounds.path(common or (), self.context), step)
+        around = [*box.get("axes", ()), *(axis for wire in body.inputs[1:1 + box["carries"]] for axis in wire.axes)]
+        around += [axis for inner in body.boxes for wire in inner.outputs for axis in wire.axes if axis.kind == "particles"]
+        return (*self.grounds.path(around, self.context), step)
 
     # ------------------------------------------------------------ boxes
 
@@ -123,7 +120,10 @@ class Estimator(Weave):
             case "add" if box.output in self.flow.weighing:
                 self.carried(box)
             case name if name in REDUCTIONS and self.stacked(box.inputs[0]):
-                self.reduction(box)
+                if self.event(box):
+                    self.through(box.inputs[0], box.output)
+                else:
+                    self.reduction(box)
             case "spread" if box["axis"].kind == "finite":
                 self.drawn(box)
             case _ if self.is_drawn(box):
@@ -294,18 +294,24 @@ class Estimator(Weave):
         if len(box.inputs) == 1:
             self.through(box.inputs[0], box.output)
             return
-        texts = [self.text(wire)[0] for wire in box.inputs]
-        text = f"α′ = {'log ' if box.get('semiring') == 'log' else ''}Σ " + " · ".join(texts)
+        said = []
+        for wire in box.inputs:
+            text = self.text(wire)[0]
+            said.append(text.partition("[")[0] + ")" * ("[" in text) if text == "α" or text.startswith("w(") else "p" if wire in self.flow.weighing or any(
+                path.logp for path in self.paths.get(wire, {}).values()) else text)
+        name = "α′" if "α" in said else "α"
+        text = f"{name} = {'log ' if box.get('semiring') == 'log' else ''}Σ " + " · ".join(
+            sorted(dict.fromkeys(said), key=lambda one: (one != "α", one == "p")))
         node = self.put(Node(self.node_of(box), "box", text, tint="weight", region=self.place(box.output.axes),
                              chips=words.chips(box.output.axes, None, self.names),
                              classes=words.classes("weight", box), tip=words.tips(box, text, self.names)))
-        self.begin(box.output, node.id, "α′")
+        self.begin(box.output, node.id, name)
         for place, wire in enumerate(box.inputs):
             self.weighs(wire, node.id, self.flow.into(box, place))
 
     def values(self, box: Box) -> None:
         """The values of a finite carry: their weight, α, is what stands for them."""
-        name = self.axis_name(box["axis"])
+        name = words.lagged(words.last(box["axis"].name), self.within[-1] if self.within else "t")
         self.texts[box.output], self.parts[box.output] = (name, ATOM), ()
         nodes = [self.paths[wire] for wire in self.paths if wire in self.flow.weighing and box["axis"] in wire.axes]
         self.paths[box.output] = {node: Path(box.output) for node in (nodes[-1] if nodes else ())}
@@ -340,6 +346,11 @@ class Estimator(Weave):
         box = self.made.get(wire)
         return box is not None and box.op.name == "stack_axis"
 
+    def event(self, box: Box) -> bool:
+        """Is it the sum over the dimensions of an array choice, a part of its log density?"""
+        return self.stacked(box.inputs[0]) and self.hidden_axis(self.made[box.inputs[0]]["axis"]) and box.rule is None and \
+            box.get("function", box.op.name) == "sum"
+
     def reduction(self, box: Box) -> None:
         """A function of a whole plate: a funnel on its border."""
         self.summed(box)
@@ -359,7 +370,7 @@ class Estimator(Weave):
         """Log densities that a non-linear box reads are added before: a row of them, and a circle."""
         for wire in reader.inputs:
             inner = wire
-            while inner in self.made and self.made[inner].op.name in TRANSPARENT:
+            while inner in self.made and (self.made[inner].op.name in TRANSPARENT or self.made[inner].inputs and self.event(self.made[inner])):
                 inner = self.made[inner].inputs[0]
             members = self.members(inner, 1)
             if not any(path.logp for path in self.paths.get(inner, {}).values()) or not members:
@@ -431,12 +442,23 @@ class Estimator(Weave):
                 continue
             if not (term.weights or term.summed or term.means) and self.plain(term):
                 continue
+            funnel = self.alone(term)
+            if funnel is not None:
+                self.terms.append((term, funnel, tuple(self.within)))
+                continue
             node = self.term(term, place)
             self.terms.append((term, node.id, tuple(self.within)))
             rows.setdefault(node.region, set()).add(node.id)
             for output in self.results(graph, term.box):
                 self.inner.setdefault(output, []).append(node.id)
         self.scene.rows += rows.values()
+
+    def alone(self, term: Term) -> str | None:
+        """The funnel that is a term by itself."""
+        found = list(self.paths.get(term.cost, {}))
+        funnels = {node.id for node in self.scene.nodes if node.shape == "junction"}
+        same = len(found) == 1 and found[0] in funnels and not sign(term.coefficient) and not term.weights
+        return found[0] if same and self.made.get(term.cost) is self.made.get(self.root(term.cost)) else None
 
     def plain(self, term: Term) -> bool:
         """A funnel that is a term by itself leads to the objective; a constant stands in its label."""
@@ -542,7 +564,9 @@ class Estimator(Weave):
         demand = self.flow.demand.get(box.output, NONE)
         for term, source, _ in mine:
             self.joined(source, node.id, demand if term.cost in self.flow.active else NONE)
-        for weight in dict.fromkeys(wire for term, _, _ in mine for wire in term.weights):
+        weights = [wire for inner in box.regions[0].boxes if inner.op.name in ("terms", "contract")
+                   for wire in inner.inputs[inner.get("costs", len(inner.inputs)):]]
+        for weight in dict.fromkeys(weights):
             self.weighs(weight, node.id, WEIGHT if weight in self.flow.active else NONE)
         self.paths[box.output] = {node.id: Path(box.output)}
         self.texts[box.output], self.parts[box.output] = (f"logp({box.get('name') or names})", ATOM), ()

@@ -15,6 +15,7 @@ from pullback.compiler.ir import Box, Wire
 OR, AND, COMPARE, SUM, PRODUCT, NEGATED, POWER, ATOM = range(8)
 RAISED = str.maketrans("0123456789-nTNkKti", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿᵀᴺᵏᴷᵗⁱ")
 COMPARISONS = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠"}
+HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
 TRANSPARENT = frozenset({"stack_axis", "guard", "expectation", "factor"})
 
 Text = tuple[str, int]
@@ -36,8 +37,13 @@ def number(value: Any) -> str:
 
 def constant(box: Box) -> str:
     """A constant as it is written: its name, or its digits."""
-    words = box.span.text if box.span is not None else ""
-    if words.isidentifier() and re.search(rf"^{words}\b[^=\n]*=", box.span.source.text, re.MULTILINE):
+    if box.span is None:
+        return number(box["value"])
+    words, text = box.span.text, box.span.source.text
+    here = HEAD.fullmatch(box.span.source.line(box.span.line)[:box.span.column - 1])
+    if here:
+        return here[1]
+    if words.isidentifier() and re.search(rf"^{words}\b[^=\n]*=", text, re.MULTILINE):
         return words
     try:
         return words if float(words) == float(box["value"]) else number(box["value"])
@@ -100,6 +106,8 @@ def express(box: Box, of: Callable[[Wire], Text], axis_name: Callable[[Any], str
         return f" {name} ".join(bracketed(text, strength + 1) for text in texts), strength
     if name == "not":
         return f"not {bracketed(texts[0], COMPARE)}", COMPARE
+    if name == "matmul":
+        return f"{bracketed(texts[0], PRODUCT)} @ {bracketed(texts[1], NEGATED)}", PRODUCT
     if name in ("mod", "floordiv"):
         return f"{bracketed(texts[0], PRODUCT)} {box.op.symbol} {bracketed(texts[1], NEGATED)}", PRODUCT
     if name in TRANSPARENT and texts:

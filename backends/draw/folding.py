@@ -1,7 +1,7 @@
 """What is shown of a large picture: regions folded to one box each, until a reader can take it in.
 
-Up to 40 boxes all stand open.  Above: callees are folded, of regions of equal shape one is drawn (`× 6`), then every
-outermost region is folded.  Never folded: what is not unbiased, and what a reader asked for (`focus`).
+Up to 40 boxes all stand open.  Above: callees are folded, of regions of equal shape one is drawn (`× 6`), then all
+regions are folded, innermost first, until it is enough.  Never folded: what is not unbiased, and what a reader asked for (`focus`).
 """
 from __future__ import annotations
 
@@ -27,11 +27,19 @@ def folded(scene: Scene, depth: int | None = None, focus: str | None = None, ope
         return fold(scene, outermost(scene, [one.id for one in scene.regions if may(one)]))
     if len(scene.nodes) <= LIMIT:
         return scene
-    scene = fold(scene, outermost(scene, [one.id for one in scene.regions if one.kind == "callee" and may(one)]))
+    scene = inward(scene, lambda one: one.kind == "callee" and may(one))
     if len(scene.nodes) > LIMIT:
         scene = once(scene, may)
-    if len(scene.nodes) > LIMIT:
-        scene = fold(scene, outermost(scene, [one.id for one in scene.regions if may(one)]))
+    return inward(scene, may)
+
+
+def inward(scene: Scene, may: Callable[[Region], bool]) -> Scene:
+    """Innermost regions first, one level after the other, until the picture is small enough."""
+    deepest = max((level(scene, one) for one in scene.regions), default=0)
+    for depth in range(deepest, 0, -1):
+        if len(scene.nodes) <= LIMIT:
+            break
+        scene = fold(scene, [one.id for one in scene.regions if level(scene, one) == depth and may(one)])
     return scene
 
 

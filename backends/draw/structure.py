@@ -5,6 +5,7 @@ is that choice; at a value from elsewhere it is a given choice: a dotted line sa
 """
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Collection
 
@@ -72,6 +73,10 @@ class Structure(Weave):
         if box.op.name == "index" and len(box.inputs) == 2 and box.inputs[1] in self.dimensions:
             self.paths[box.output], self.texts[box.output] = self.look(box.inputs[0]), self.text(box.inputs[0])
             self.parts[box.output] = self.parts.get(box.inputs[0], ())
+            return
+        if box.op.name == "reduce" and self.is_density(box):
+            self.paths[box.output] = self.look(box.inputs[0])
+            self.texts[box.output], self.parts[box.output] = self.text(box.inputs[0]), self.parts.get(box.inputs[0], ())
             return
         kept = {wire: self.paths[wire] for wire in box.inputs if wire in self.paths}
         self.paths.update({wire: self.look(wire) for wire in kept})
@@ -153,7 +158,7 @@ class Structure(Weave):
         node = self.choice(box, region, box.inputs, words.binder(box) if box.span else self.names[box["address"]])
         self.colored(box, node)
         if self.checked and box.get("auto"):
-            node.third = str(box.get("reason", "")).partition(":")[0].partition(";")[0]
+            node.third = re.split("[;,]", str(box.get("reason", "")))[0]
         self.choices[node.id] = box
         self.begin(box.output, node.id, node.name)
         for wire in box.inputs:
@@ -208,7 +213,7 @@ class Structure(Weave):
 
     def own(self, density: Box, value: Wire) -> str | None:
         """The choice whose own density this is: the same statement, at the value that it drew."""
-        for node in self.paths.get(value, {}):
+        for node in self.behind(list(self.paths.get(value, {}))):
             box = self.choices.get(node)
             if box is None or box["distribution"] is not density["distribution"]:
                 continue
@@ -219,6 +224,14 @@ class Structure(Weave):
             if same:
                 return node
         return None
+
+    def behind(self, nodes: list[str]) -> list[str]:
+        """The nodes, and those that a `select` among them chooses from."""
+        found = list(nodes)
+        for node in found:
+            if self.scene.node(node).shape == "select":
+                found += [line.source for line in self.scene.lines if line.target == node and line.source not in found]
+        return found
 
     # ------------------------------------------------------------ boxes with regions
 
@@ -276,18 +289,20 @@ class Structure(Weave):
         for side, body in zip(("then", "else"), box.regions):
             inner = self.region(Region(f"{outer}-{side}", side, "side", outer, ("side",), (side,)))
             self.graph_of(body, inner.id, self.frame)
-        results = [wire for body in box.regions for wire in body.outputs]
-        paths = [path for wire in results for path in self.look(wire).values()]
-        if paths and all(path.logp for path in paths):
-            for place, output in enumerate(box.outputs):
-                self.paths[output] = {node: path for body in box.regions for node, path in self.look(body.outputs[place]).items()}
+        chosen = []
+        for output, *sides in zip(box.outputs, *(body.outputs for body in box.regions)):
+            paths = [self.look(wire) for wire in sides]
+            if any(paths) and all(path.logp for one in paths for path in one.values()):
+                self.paths[output], self.texts[output] = {**paths[0], **paths[1]}, ("log p", 7)
+            else:
+                chosen.append((output, sides))
+        if not chosen:
             return
         node = self.put(Node(self.node_of(box), "select", f"select {self.text(box.inputs[0])[0]}", region=region,
                              classes=words.classes("select", box), tip=words.tips(box, "select", self.names)))
-        self.joins(box.inputs[0], node)
-        for wire in results:
+        for wire in (box.inputs[0], *(wire for _, sides in chosen for wire in sides)):
             self.joins(wire, node)
-        for output in box.outputs:
+        for output, _ in chosen:
             self.begin(output, node.id, words.assigned(box) or "select")
 
     def call(self, box: Box, region: str | None) -> None:

@@ -48,6 +48,7 @@ class Weave:
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
+        self.graph = distinct(self.graph)
         self.scene = Scene(self.graph.name or "program", self.stage)
         self.paths: dict[Wire, Paths] = {}
         self.texts: dict[Wire, Text] = {}
@@ -258,6 +259,22 @@ class Weave:
     def region(self, region: Region) -> Region:
         self.scene.regions.append(region)
         return region
+
+
+def distinct(graph: Graph) -> Graph:
+    """The graph with a number on every box, and no number twice (a loop that was unrolled repeats those of its body)."""
+    seen: set[int] = set()
+
+    def once(graph: Graph) -> Graph:
+        boxes = []
+        for box in graph.boxes:
+            if box.number in seen:
+                box = replace(box, number=None, origin=(*box.origin, box.number))
+            elif box.number is not None:
+                seen.add(box.number)
+            boxes.append(replace(box, regions=tuple(once(region) for region in box.regions)) if box.regions else box)
+        return replace(graph, boxes=tuple(boxes))
+    return once(graph).numbered()
 
 
 def joined(a: Path, b: Path) -> Path:

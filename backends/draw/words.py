@@ -69,6 +69,12 @@ def binder(box: Box) -> str:
     return found[1] if found and found[1].partition("[")[0] == short.partition("[")[0] else short
 
 
+def stem(name: str) -> str:
+    """The array that a loop carries, without how far back."""
+    found = BEFORE.match(name) or AGO.match(name)
+    return found[1] if found else plain(name)
+
+
 def lagged(name: str, index: str) -> str:
     """What a loop carries of an array: `z[t − 1]`."""
     found, ago = BEFORE.match(name), AGO.match(name)
@@ -130,7 +136,7 @@ def chips(axes: Iterable[Axis], own: Axis | None, names: dict[str, str]) -> tupl
 
 def axis_name(axis: Axis, names: dict[str, str]) -> str:
     """The site that opened an axis; of the axis of a loop's state, the state."""
-    return "δ" if axis.kind == "perturbation" else names.get(axis.name) or plain(last(axis.name))
+    return "δ" if axis.kind == "perturbation" else names.get(axis.name) or stem(last(axis.name))
 
 
 def plain(name: str) -> str:

@@ -50,7 +50,10 @@ class Compiled:
 
     def __init__(self, name: str, build: Callable[[Mapping[str, int], Mapping[str, Any]], Graph], arguments: tuple[Argument, ...],
                  particles: int = 1, allow_biased: bool = False, exactly: bool = False):
+        if not isinstance(particles, int) or particles < 1:
+            raise ArgumentError(f"`particles` is a positive int, and this is {particles!r}")
         self.name, self.build, self.arguments = name, build, arguments
+        self.parameters = getattr(self, "parameters", None)
         self.particles, self.allow_biased, self.exactly = particles, allow_biased, exactly
         self._made: dict[Any, Specialized] = {}
         self._general: Mapping[str, Graph] | None = None
@@ -88,7 +91,8 @@ class Compiled:
         if self._last is not None:
             return self._last.stages
         if self._general is None:
-            self._general = pipeline.stages(self.build({}, {}), particles=self.particles, allow_biased=self.allow_biased)
+            self._general = pipeline.stages(self.build({}, {}), particles=self.particles, allow_biased=self.allow_biased,
+                                            over=self.parameters or ())
         return self._general
 
     @property
@@ -179,13 +183,17 @@ class Compiled:
         if which not in self._made:
             told = {a.name: jax.tree.map(array_type, values[a.name]) for a in self.arguments if not isinstance(a.type, Array)}
             graph = self.build(self._sizes(values), told)
-            self._made[which] = self._make(graph)
+            self._made[which] = self._make(graph, tuple(params))
         self._last = self._made[which]
         return self._last
 
-    def _make(self, graph: Graph) -> Specialized:
-        stages = pipeline.stages(graph, particles=self.particles, allow_biased=self.allow_biased)
+    def _make(self, graph: Graph, over: tuple[str, ...] = ()) -> Specialized:
+        stages = pipeline.stages(graph, particles=self.particles, allow_biased=self.allow_biased, over=over)
         final = stages["estimator"]
+        for box in graph.walk():
+            if box.op is op.extern and box["function"] is None:
+                raise ArgumentError(Diagnostic("argument", f"nothing was passed for the extern `{box['name']}`", box.span,
+                                               help=f"give it to `load` by keyword: `{box['name']} = …`"))
 
         def value(key: Any, params: dict, data: dict) -> Any:
             return evaluate(final, environment(final, params, data), key)[0]

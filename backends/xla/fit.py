@@ -199,7 +199,7 @@ def resumed(plan: Plan, state: State, history: History, data: Mapping[str, Any],
     checkpoints.fits(path, rest, plan.digest, state.shapes())
     if found.notes.get("data") != described(data):
         raise Reported(Diagnostic("checkpoint", f"`{path}` was written with other data: "
-                                  f"{found.notes.get('data')} there, {described(data)} here"))
+                                  f"{shown(found.notes.get('data'))} there, {shown(described(data))} here"))
     if not np.array_equal(found.arrays["key"], state.arrays()["key"]):
         raise Reported(Diagnostic("checkpoint", f"`{path}` was written by a run with another key",
                                   help="a run is resumed with the key, or the seed, that it was started with"))
@@ -284,6 +284,12 @@ def finite(data: Mapping[str, Any]) -> None:
                                         help="missing data are a branch: `if seen[i]: y[i] ~ …`"))
     if wrong:
         raise ArgumentError(*wrong)
+
+
+def shown(described: Any) -> str:
+    """What `described` gives, for a reader."""
+    return ", ".join(f"`{name}` {leaf[0]}{list(leaf[1:])}" for name, leaves in (described or {}).items() for leaf in leaves) \
+        or "none"
 
 
 def described(data: Mapping[str, Any]) -> dict[str, list]:

@@ -231,6 +231,14 @@ def forward(run: Run, box: Box) -> tuple[Any, ...]:
     return (contraction.forward(box, arrays),)
 
 
+def level(run: Run, box: Box) -> tuple[Any, ...]:
+    (wire,), over = box.inputs, box["over"]
+    array = run[wire]
+    places = tuple(i for i, axis in enumerate(wire.axes) if axis in over)
+    top = contraction.finite(jax.lax.stop_gradient(array.max(places, keepdims=True)))
+    return array - top, jnp.squeeze(top, places)
+
+
 def contract(run: Run, box: Box) -> tuple[Any, ...]:
     arrays = [(run[wire], wire.axes) for wire in box.inputs]
     return (contraction.log_contract(box, arrays) if box["semiring"] == "log" else contraction.contract(box, arrays),)
@@ -276,4 +284,4 @@ def array_dtype(wire: Wire) -> Any:
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
-    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan}
+    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level}

@@ -13,7 +13,7 @@ from pullback.compiler.choice import Choice
 from pullback.compiler.ir import Box, Graph
 from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.loops import loops
-from pullback.compiler.passes.shapes import finite_size, parameters
+from pullback.compiler.analyses.shapes import finite_size, parameters
 from pullback.compiler.passes.simplify import simplify
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from pullback.compiler.choice import Choice
 from pullback.compiler.ir import Axis, Box, Graph, canonical
 from pullback.compiler.ops import points as points_op
-from pullback.compiler.passes.shapes import finite_size, parameters
+from pullback.compiler.analyses.shapes import finite_size, parameters
 
 SHARED = ("finite", "perturbation")
 

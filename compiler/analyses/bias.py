@@ -95,12 +95,18 @@ class Checking:
     @staticmethod
     def nonlinear(box: Box, found: Estimates, name: str) -> Diagnostic:
         what, of, span, _ = sorted(found, key=lambda e: (e[0], e[1]))[0]
+        text = " ".join(box.span.text.split()) if box.span is not None else name
+        if what == "expectation" and f"{name}(" not in text:
+            return Diagnostic(
+                "bias", f"`{text}` is not linear in `{of}(…)`, which is an expectation: its estimate is biased", box.span,
+                notes=((span, "the expectation"),) if span else (),
+                help="write what is averaged inside one objective, or say `allow biased`")
         if what == "expectation":
             return Diagnostic(
                 "bias", f"`{name}` of `{of}(…)` is the {name} of an expectation: its estimate is biased", box.span,
                 f"E {name}(f) is not {name}(E f)", notes=((span, "the expectation"),) if span else (),
                 help="write what is averaged inside one objective, or say `allow biased`")
         return Diagnostic(
-            "bias", f"`{name}` reads the loop over `{of}`, of which `subsample` draws some rows: its estimate is biased",
+            "bias", f"`{name if f'{name}(' in text else text}` reads the loop over `{of}`, of which `subsample` draws some rows: its estimate is biased",
             box.span, "not linear in the rows", notes=((span, "drawn here"),) if span else (),
             help="take every row, or say `allow biased`")

@@ -13,7 +13,7 @@ graphs and jaxprs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Hashable, Iterator
+from typing import Callable, Hashable, Iterator
 
 Monomial = tuple[tuple[int, int], ...]   # (atom, power), atoms ascending
 Poly = dict[Monomial, float]

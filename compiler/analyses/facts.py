@@ -9,7 +9,7 @@ from pullback.compiler import rule as rules
 from pullback.compiler.analyses import smoothness, support
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.ir import Box, Graph
-from pullback.compiler.passes.shapes import finite_size
+from pullback.compiler.analyses.shapes import finite_size
 
 
 class Facts:

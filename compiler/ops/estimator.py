@@ -11,6 +11,7 @@
     points(θ, …)       what a draw becomes: values and weights
     terms(t, …)        the last box: the objective as a sum of terms
     lands(x)           1 where x is the value of an axis, else 0 (or the logarithm)
+    level(α)           α less its top over some axes, and that top
     mix(x, y, …)       c₁·x + c₂·y + …, elementwise
     contract(c, w, …)  Σ over axes of costs times weights
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from pullback.compiler.op import Op, define
 
-for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix"):
+for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix", "level"):
     define(Op(_name, kind="estimator"))
 define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
 define(Op("guard", kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))

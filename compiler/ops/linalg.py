@@ -10,8 +10,7 @@ from pullback.compiler.op import Op, define
 from pullback.compiler.ops import infer
 from pullback.compiler.ops.arithmetic import number
 from pullback.compiler.ops.arrays import function, table
-from pullback.compiler.ops.elementwise import real
-from pullback.compiler.type import Array, Type, same
+from pullback.compiler.type import Type, same
 
 
 def _matmul(attributes: Mapping[str, Any], a: Any, b: Any) -> Any:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pullback.compiler import ops as op
-from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, Reported
+from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, Reported, written
 from pullback.compiler.ir import Ancestor, Box, Graph, Wire
 from pullback.compiler.type import Array
 
@@ -187,8 +187,8 @@ class Tracing:
                 if both:
                     site = sorted(both)[0]
                     raise Reported(Diagnostic(
-                        "support", f"`{site}` drives both `{body.inputs[1 + i].name}`, which is enumerated, and "
-                        f"`{body.inputs[1 + j].name}`, which is not", span=box.span,
+                        "support", f"`{site}` drives both `{written(body.inputs[1 + i].name, box.span)}`, which is enumerated, and "
+                        f"`{written(body.inputs[1 + j].name, box.span)}`, which is not", span=box.span,
                         label="its weight would be counted twice in this loop",
                         help="`by enum` on it, or `by reinforce` on the choices that drive the enumerated one"))
 
@@ -201,14 +201,15 @@ class Tracing:
     def refusal(box: Box, body: Graph, carry: Wire, found: Ancestors, inner: set[str]) -> NotEnumerable:
         drawn = {b["address"]: b for b in body.walk() if b.op is op.draw}
         site = next((a.site for a in sorted(found, key=str) if a.site in drawn and enumerated(drawn[a.site])), None)
+        held = written(carry.name, box.span)
         name = f"`{site}` is drawn `by enum`" if site else "a choice in this loop is enumerated"
         span = drawn[site].span if site else box.span
         return NotEnumerable(Diagnostic(
-            "support", f"{name}, and `{carry.name}`, which the loop carries on, depends on it", span=span,
-            label=f"the values of `{carry.name}` would multiply at every step",
+            "support", f"{name}, and `{held}`, which the loop carries on, depends on it", span=span,
+            label=f"the values of `{held}` would multiply at every step",
             notes=((box.span, "carried in this loop"),) if box.span else (),
             help="`by reinforce` is unbiased here; `enum` works where what is carried has few values of its own"), site,
-            box["name"], f"the values of `{carry.name}`, which the loop carries, would multiply at every step")
+            box["name"], f"the values of `{held}`, which the loop carries, would multiply at every step")
 
     def whole(self, box: Box, wire: Wire, found: Ancestors, inner: set[str]) -> NotEnumerable:
         site = next((a.site for a in sorted(found, key=str) if a.site in self.finite & inner), None)
@@ -216,7 +217,7 @@ class Tracing:
             drawn = [b["address"] for b in box.regions[0].walk() if enumerated(b)]
             site = drawn[0] if drawn else None
         return NotEnumerable(Diagnostic(
-            "support", f"all steps of `{wire.name}` together are read, and they are enumerated: as many values as the steps' "
+            "support", f"all steps of `{written(wire.name, box.span)}` together are read, and they are enumerated: as many values as the steps' "
             "supports multiplied", span=box.span, label="in this loop",
             help="put what reads a step into the loop itself, or use `by reinforce`"), site, box["name"],
             "all steps of the loop are read together")

@@ -15,7 +15,7 @@ from pullback.compiler import rule as rules
 from pullback.compiler.analyses.facts import Facts
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
-from pullback.compiler.passes.shapes import finite_size
+from pullback.compiler.analyses.shapes import finite_size
 from pullback.compiler.type import known
 
 GROWTH = 16

@@ -53,6 +53,9 @@ class Lifting:
                 axes = {renamed.get(a, a) for a in axes - set(box["summed"]) - set(box["plates"]) }
                 old = {b for a, b in box["relabel"] if a != b} - {renamed.get(a, a) for a in renamed}
                 return replace(box, inputs=inputs, outputs=(self.set(box.output, axes - old),))
+            case op.level:
+                outputs = (self.set(box.outputs[0], axes), self.set(box.outputs[1], axes - set(box["over"])))
+                return replace(box, inputs=inputs, outputs=outputs)
             case op.stack_axis:
                 axes -= {box["axis"]}
             case op.marginal:

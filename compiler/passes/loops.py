@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Axis, Box, Graph, Names, Wire, canonical, closed
-from pullback.compiler.passes.align import aligned
+from pullback.compiler.analyses.align import aligned
 from pullback.compiler.type import Array, known, same
 
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses.support import name_of
 from pullback.compiler.diagnostic import Diagnostic, NotEnumerable
 from pullback.compiler.ir import Axis, Box, Graph, Wire, closed, free, in_order
-from pullback.compiler.passes.forward import Forward
-from pullback.compiler.passes.shapes import Shape, point_shape
-from pullback.compiler.passes.weight import Region, Weight, Weights
+from pullback.compiler.forward import Forward
+from pullback.compiler.analyses.shapes import Shape, point_shape
+from pullback.compiler.weight import Region, Weight, Weights
 from pullback.compiler.type import REAL, known
 
 LIMIT = 4096  # points of one joint enumeration
@@ -131,7 +132,7 @@ def product(box: Box, size, joint: frozenset[Axis]):
         return size
     if count * (size - 1).bit_length() > 64 or size ** count > LIMIT:
         raise NotEnumerable(Diagnostic(
-            "cost", f"`{box.output.name}` is drawn `by enum` with {size} values in a loop of {count}, and what reads the whole "
+            "cost", f"`{name_of(box)}` is drawn `by enum` with {size} values in a loop of {count}, and what reads the whole "
             f"loop is not a sum: {size}^{count} points, more than the {LIMIT:,} allowed", span=box.span,
             label="all combinations would be evaluated", help="`by reinforce` is unbiased here"), box["address"], None, "what reads the loop mixes all its elements")
     return size ** count

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph, Names, Wire
-from pullback.compiler.passes.shapes import finite_size
+from pullback.compiler.analyses.shapes import finite_size
 from pullback.compiler.type import Array, known
 
 LIMIT = 4096

@@ -27,6 +27,10 @@ class Subsample:
     bias: ClassVar[Bias] = Bias.none
     through: ClassVar[str] = "index"
 
+    def __post_init__(self) -> None:
+        if isinstance(self.size, bool | float | str) or isinstance(self.size, int) and self.size < 1:
+            raise ValueError(f"the number of rows is a positive int, and this is {self.size}")
+
     def rows(self, total: Any) -> Any:
         """How many rows are drawn out of `total`."""
         return min(self.size, total) if isinstance(total, int) else self.size

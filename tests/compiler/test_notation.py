@@ -64,7 +64,8 @@ def test_a_page():
 
 def same(a, b):
     """Are two graphs the same, types, axes, ancestors, attributes and rules included?"""
-    wires = lambda graph: [(w.name, w.type, w.axes, [x.size for x in w.axes], w.ancestors) for w in graph.wires()]
+    def wires(graph):
+        return [(w.name, w.type, w.axes, [x.size for x in w.axes], w.ancestors) for w in graph.wires()]
     assert wires(a) == wires(b) and a.outputs == b.outputs and a.name == b.name
     for one, two in zip(a.walk(), b.walk(), strict=True):
         assert (one.op, one.inputs, one.outputs, one.rule) == (two.op, two.inputs, two.outputs, two.rule)
@@ -182,7 +183,7 @@ def test_every_op(name):
 def test_every_stage_of_a_program(story, fit):
     path = ROOT / "examples" / story / f"{story}.pbk"
     program = load(Source(path.name, path.read_text()), library=ROOT / "stdlib", folder=path.parent)
-    for graph in stages(fit_plan(program, fit).graph, particles=4).values():
+    for graph in stages(fit_plan(program, fit).goal, particles=4).values():
         there_and_back(graph)
 
 

@@ -3,6 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
+import scipy.stats as st
 
 from pullback.stdlib.distributions import find, names
 
@@ -56,6 +57,39 @@ def parameters(record, count=COUNT):
     return list(so_far.values())
 
 
+LAWS = [  # a distribution, its parameters, and SciPy's
+    ("normal", (0.3, 1.7), st.norm(0.3, 1.7)), ("cauchy", (0.3, 1.7), st.cauchy(0.3, 1.7)),
+    ("laplace", (0.3, 1.7), st.laplace(0.3, 1.7)), ("logistic", (0.3, 1.7), st.logistic(0.3, 1.7)),
+    ("gumbel", (0.3, 1.7), st.gumbel_r(0.3, 1.7)), ("soft_laplace", (0.3, 1.7), st.hypsecant(0.3, 1.7)),
+    ("student_t", (2.3, 0.3, 1.7), st.t(2.3, 0.3, 1.7)),
+    ("asymmetric_laplace", (0.3, 1.7, 1.4), st.laplace_asymmetric(1.4, 0.3, 1.7)),
+    ("half_normal", (1.7,), st.halfnorm(scale=1.7)), ("half_cauchy", (1.7,), st.halfcauchy(scale=1.7)),
+    ("log_normal", (0.3, 0.7), st.lognorm(0.7, scale=np.exp(0.3))), ("exponential", (1.7,), st.expon(scale=1 / 1.7)),
+    ("gamma", (2.3, 1.7), st.gamma(2.3, scale=1 / 1.7)), ("gamma", (0.4, 1.7), st.gamma(0.4, scale=1 / 1.7)),
+    ("chi2", (3.3,), st.chi2(3.3)), ("inverse_gamma", (2.3, 1.7), st.invgamma(2.3, scale=1.7)),
+    ("weibull", (1.7, 2.3), st.weibull_min(2.3, scale=1.7)), ("gompertz", (0.7, 1.7), st.gompertz(0.7, scale=1 / 1.7)),
+    ("dagum", (0.7, 2.3, 1.7), st.burr(2.3, 0.7, scale=1.7)), ("levy", (0.3, 1.7), st.levy(0.3, 1.7)),
+    ("pareto", (1.7, 2.3), st.pareto(2.3, scale=1.7)), ("uniform", (-0.3, 1.7), st.uniform(-0.3, 2.0)),
+    ("log_uniform", (0.3, 1.7), st.loguniform(0.3, 1.7)), ("beta", (2.3, 0.7), st.beta(2.3, 0.7)),
+    ("beta_proportion", (0.3, 4.0), st.beta(1.2, 2.8)), ("von_mises", (0.0, 1.7), st.vonmises(1.7)),
+    ("von_mises", (0.0, 0.0), st.uniform(-np.pi, 2 * np.pi)), ("lower_truncated_power_law", (-2.7, 1.3), st.pareto(1.7, scale=1.3)),
+    ("doubly_truncated_power_law", (1.3, 0.5, 2.0), st.truncpareto(-2.3, 4.0, scale=0.5)),
+    ("doubly_truncated_power_law", (-1.0, 0.5, 2.0), st.loguniform(0.5, 2.0)),
+    ("truncated_normal", (0.3, 1.7, -1.0, 2.0), st.truncnorm(-1.3 / 1.7, 1.0, 0.3, 1.7)),
+    ("truncated_normal", (0.0, 1.0, 4.5, 6.0), st.truncnorm(4.5, 6.0)), ("truncated_normal", (0.0, 1.0, 2.5, 6.0), st.truncnorm(2.5, 6.0)),
+    ("bernoulli", (0.3,), st.bernoulli(0.3)), ("binomial", (7, 0.3), st.binom(7, 0.3)),
+    ("geometric", (0.3,), st.geom(0.3, loc=-1)), ("poisson", (3.7,), st.poisson(3.7)),
+    ("negative_binomial", (2.3, 0.6), st.nbinom(2.3, 0.4)), ("negative_binomial2", (3.7, 2.3), st.nbinom(2.3, 2.3 / 6.0)),
+    ("gamma_poisson", (2.3, 0.7), st.nbinom(2.3, 0.7 / 1.7)), ("beta_binomial", (2.3, 0.7, 7), st.betabinom(7, 2.3, 0.7)),
+    ("beta_negative_binomial", (2.3, 3.7, 4.0), st.betanbinom(4.0, 3.7, 2.3)), ("discrete_uniform", (1, 6), st.randint(1, 7)),
+    ("categorical", (np.array([0.2, 0.0, 0.5, 0.3]),), st.rv_discrete(values=([0, 1, 2, 3], [0.2, 0.0, 0.5, 0.3]))),
+]
+
+
+def law_id(law):
+    return f"{law[0]}{law[1]}"
+
+
 @pytest.fixture(scope="session")
 def points():
     return parameters
@@ -64,3 +98,5 @@ def points():
 def pytest_generate_tests(metafunc):
     if "record" in metafunc.fixturenames:
         metafunc.parametrize("record", all_records(), ids=str)
+    if "law" in metafunc.fixturenames:
+        metafunc.parametrize("law", LAWS, ids=law_id)

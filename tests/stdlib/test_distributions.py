@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats as st
 
-from pullback.stdlib.distributions import find, names
+from pullback.stdlib.distributions import find
 
 pytestmark = pytest.mark.usefixtures("x64", "unoptimized")
 H, STENCIL = 1e-4, np.array([1.0, -8, 8, -1]) / 12
@@ -179,3 +179,43 @@ def test_derivatives(record, points):
     assert fine.all(), f"{single[0]} for {at[0]}"
     fine = close(np.asarray(pull(jnp.ones_like(single))[0])[:, 0], backward, 5e-3, keep)
     assert fine.all()
+
+
+def test_values_are_scipys(law):
+    name, given, scipy = law
+    record = find(name)[0]
+    its = [jnp.asarray(p) for p in given]
+    if record.kind == "int":
+        x = np.arange(0, 12)
+        right = scipy.logpmf(x)
+    else:
+        x = scipy.ppf([0.001, 0.1, 0.35, 0.5, 0.7, 0.9, 0.999])
+        right = scipy.logpdf(x)
+    with np.errstate(all="ignore"):
+        found = np.asarray(record.log_prob(jnp.asarray(x), *its))
+    assert np.allclose(found, right, rtol=1e-9, atol=1e-9)
+    if record.mean is not None and np.isfinite(scipy.mean()):
+        assert np.allclose(record.mean(*its), scipy.mean(), rtol=1e-6)
+
+
+MATRIX_LAWS = [
+    ("multivariate_normal", "covariance_matrix", (ARRAYS["simplex"], ARRAYS["positive_definite"]),
+     lambda m, c: st.multivariate_normal(m, c)),
+    ("multivariate_normal", "precision_matrix", (ARRAYS["simplex"], ARRAYS["positive_definite"]),
+     lambda m, p: st.multivariate_normal(m, np.linalg.inv(p))),
+    ("multivariate_normal", "scale_tril", (0.0, TRIL), lambda m, L: st.multivariate_normal(np.zeros(3), L @ L.T)),
+    ("multivariate_student_t", "scale_tril", (2.3, ARRAYS["simplex"], TRIL), lambda df, m, L: st.multivariate_t(m, L @ L.T, df)),
+    ("dirichlet", "concentration", (np.array([2.3, 1.0, 0.7]),), lambda a: st.dirichlet(a)),
+    ("wishart", "scale_matrix", (4.5, ARRAYS["positive_definite"]), lambda c, s: st.wishart(c, s)),
+    ("inverse_wishart", "scale_matrix", (4.5, ARRAYS["positive_definite"]), lambda c, s: st.invwishart(c, s)),
+    ("matrix_normal", "loc", (DIRECTIONS[(3, 2)], TRIL, TRIL[:2, :2]), lambda m, L, M: st.matrix_normal(m, L @ L.T, M @ M.T)),
+]
+
+
+@pytest.mark.parametrize("name, field, given, scipy", MATRIX_LAWS, ids=[f"{row[0]}-{row[1]}" for row in MATRIX_LAWS])
+def test_values_of_arrays_are_scipys(name, field, given, scipy):
+    record = next(r for r in find(name) if r.field(field))
+    law = scipy(*given)
+    x = law.rvs(size=3, random_state=np.random.default_rng(1))
+    right = [law.logpdf(v / v.sum() if name == "dirichlet" else v) for v in x]
+    assert np.allclose(record.log_prob(jnp.asarray(x), *map(jnp.asarray, given)), right, rtol=1e-8)

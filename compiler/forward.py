@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Axis, Box, Graph, Wire, free, in_order
-from pullback.compiler.passes.weight import Region, Weight, Weights
-from pullback.compiler.type import REAL
+from pullback.compiler.weight import Region, Weight, Weights
+from pullback.compiler.type import REAL, Array
 
 if TYPE_CHECKING:
     from pullback.compiler.passes.points import Placing
@@ -83,14 +83,16 @@ class Forward:
             start = self.first()
             step = self.step(before, region, inner, work, tail, terms if self.log else [])
             final = Wire(names.fresh("alpha_end"), REAL)
-            initial.append(start), carried.append(before), after.append(step), finals.append(final)
+            initial.append(start), carried.append(before), finals.append(final)
+            if self.log:
+                self.work.absorbed |= {outer for outer, _ in outs[len(outs) - totals:]}
+                outs, totals = outs[:len(outs) - totals], 0
+                step, final = self.leveled(step, final, tail, outs)
+            after.append(step)
             for place in self.finite:
                 self.work.axes[self.axes[place]] = None
                 self.work.values[box.outputs[place]] = self.axes[place]
             self.weights[(self.alpha, False)] = Weight(final, self.log, tuple(self.axes.values()))
-            if self.log:
-                self.work.absorbed |= {outer for outer, _ in outs[len(outs) - totals:]}
-                outs, totals = outs[:len(outs) - totals], 0
         boxes = (*region.boxes, *tail)
         new = Graph((body.inputs[0], *carried), in_order(list(boxes)), (*after, *(inside for _, inside in outs)))
         captured = free(new)
@@ -100,6 +102,20 @@ class Forward:
             attributes={"carries": len(carried), "totals": totals}))
         for place in self.finite:
             self.work.boxes.append(self.values(box.outputs[place], place))
+
+    def leveled(self, step: Wire, final: Wire, tail: list[Box], outs: list) -> tuple[Wire, Wire]:
+        """Carry log α less its top, and add up the tops afterwards: over many steps, a carried sum would lose digits.
+
+        Returns the carried wire, and the whole log α after the loop."""
+        names = self.placing.names
+        carried, top = Wire(names.fresh("alpha"), REAL, ancestors=step.ancestors), Wire(names.fresh("top"), REAL)
+        tail.append(Box(op.level, (step,), (carried, top), attributes={"over": tuple(self.axes.values())}))
+        tops = Wire(names.fresh("tops"), Array("real", (self.box["size"],)))
+        total, whole = Wire(names.fresh("tops_sum"), REAL), Wire(names.fresh("alpha_end"), REAL)
+        outs.append((tops, top))
+        self.work.boxes.append(Box(op.reduce, (tops,), (total,), attributes={"function": "sum"}))
+        self.work.boxes.append(Box(op.add, (final, total), (whole,)))
+        return carried, whole
 
     def drivers(self) -> set[str]:
         """The sites whose choice of this step decides a finite carry: their weights go into α."""
