@@ -13,7 +13,7 @@ from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Constraint, Size, known
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, Frame, error, evaluates
-from pullback.dsl.loops import domain
+from pullback.dsl.iteration import domain
 from pullback.dsl.rules import SUBSAMPLE, rule_of, split_subsample
 from pullback.dsl.values import describe
 

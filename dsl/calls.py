@@ -152,7 +152,7 @@ def length(ctx: Context, given: Given, span: Span) -> Any:
     if isinstance(found, (Constant,)):
         return len(found.value)
     if isinstance(found, Filled):
-        from pullback.dsl.filled import whole
+        from pullback.dsl.pieces import whole
         found = whole(ctx, found, at)
     wire = ctx.wire(found, at, "what `len` takes")
     if not isinstance(wire.type, Array) or not wire.type.shape:

@@ -161,7 +161,7 @@ def needed(declared: Declared, node: Any) -> set[str]:
 
 def needed_by_call(declared: Declared, name: str, arguments: tuple[s.Argument, ...]) -> set[str]:
     found = declared.module.declared.get(name) or declared.module.imported.get(name)
-    if found is not None and isinstance(found.node, (s.Model, s.Objective, s.Function)) and found.node is not declared.node:
+    if isinstance(found, Declared) and isinstance(found.node, (s.Model, s.Objective, s.Function)) and found.node is not declared.node:
         inner = static_names(found) if not calls_itself(found) else set()
         names = [parameter.name for parameter in found.node.parameters]
         return {word for at, argument in enumerate(arguments)
@@ -190,7 +190,7 @@ def calls_itself(found: Declared) -> bool:
                 inner = one.module.declared.get(node.function.name) or one.module.imported.get(node.function.name)
                 if inner is found:
                     return True
-                if inner is not None and id(inner) not in seen:
+                if isinstance(inner, Declared) and id(inner) not in seen:
                     seen.add(id(inner))
                     todo.append(inner)
     return False

@@ -223,7 +223,7 @@ class Context:
             case Constant(items):
                 return self.writer.constant(items, span)
             case Filled():
-                from pullback.dsl.filled import whole
+                from pullback.dsl.pieces import whole
                 return self.wire(whole(self, value, span), span, what)
             case Record() if value.model and value.value is not None:
                 return self.wire(value.value, span, what)
@@ -271,6 +271,8 @@ class Context:
         if binding is not None:
             return binding.value
         found = self.module.find(name) if self.module is not None else None
+        if found is WRONG:
+            raise Poisoned
         if found is not None:
             return found
         if name in BUILTINS or name in op.functions():

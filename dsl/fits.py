@@ -102,7 +102,7 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
             ctx.scope.names[parameter.name] = Binding(WRONG, "parameter", parameter.span)
     output = told(ctx, the_value, ctx, goal, node)
     if output is not None:
-        told(ctx, unused, ctx, over, own, output)
+        told(ctx, unused, ctx, over, output)
     uses = tuple(Use(told(ctx, optimizer_of, ctx, use.optimizer), tuple(name.name for name in use.names), use.span)
                  for clause in node.clauses if isinstance(clause, s.Using) for use in clause.optimizers)
     told(ctx, check_uses, node, parameters)
@@ -252,11 +252,12 @@ def agreed(name: str, type: Any, found: Type, parameter: s.Parameter) -> Any:
     return type
 
 
-def unused(ctx: Context, over: list[s.Parameter], own: list[Wire], output: Wire) -> None:
+def unused(ctx: Context, over: list[s.Parameter], output: Wire) -> None:
     graph = ctx.writer.close(ctx.writer.block, [output])
     reads = {output, *(wire for box in graph.boxes for wire in box.inputs)}
-    for parameter, wire in zip(over, own):
-        if wire not in reads:
+    for parameter in over:
+        wire = ctx.scope.names[parameter.name].value
+        if isinstance(wire, Wire) and wire not in reads:
             raise error("unused", f"`{parameter.name}` stands under `over`, and the goal does not read it", parameter.span,
                         help="take it out, or pass it to what should read it")
 

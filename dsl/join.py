@@ -5,7 +5,7 @@ that holds both: an int and a real in a real, two ranges of ints in the range ar
 """
 from __future__ import annotations
 
-from typing import Any, Iterator
+from typing import Any
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Wire
@@ -13,8 +13,8 @@ from pullback.compiler.ops import infer
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Constraint, Params, Type, known, same_shape
 from pullback.dsl.context import Context, error
-from pullback.dsl.filled import whole
-from pullback.dsl.values import Constant, Filled, Record, Tuple, describe, is_static, leaves, rebuild
+from pullback.dsl.pieces import whole
+from pullback.dsl.values import Constant, Filled, Record, Tuple, describe, is_static, leaves
 
 ORDER = ("bool", "int", "real", "complex")
 FAR = 2**31

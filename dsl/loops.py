@@ -13,19 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from pullback.compiler import ops as op
-from pullback.compiler.diagnostic import Reported
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import REAL, Array, Constraint, Size, Type, known
+from pullback.compiler.type import REAL, Array, Constraint, Size, known
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
 from pullback.dsl.context import Again, Binding, Context, Entry, Frame, Tape, error
-from pullback.dsl.filled import added, array_of, before, holding, indexed, negative, position, put, row
+from pullback.dsl.filled import array_of, before, indexed, position, put
+from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves
 from pullback.dsl.join import alike, cast, filler, lifted, same_type, wider
+from pullback.dsl.pieces import added, holding, negative
 from pullback.dsl.refused import pending
 from pullback.dsl.rules import split_subsample
 from pullback.dsl.statements import run, targets
-from pullback.dsl.values import WRONG, Filled, Piece, Poisoned, describe, is_size, leaves, rebuild
+from pullback.dsl.values import WRONG, Filled, Piece, describe, leaves, rebuild
 
 ATTEMPTS = 12
 
@@ -55,96 +56,6 @@ def nested(ctx: Context, binders: tuple[s.Binder, ...], node: s.For, rule: Any) 
     Loop(ctx, name, start, size, node, rule, body, binder, element is None).execute()
 
 
-def domain(ctx: Context, binder: s.Binder) -> tuple[Size, Size, Any]:
-    """Where a loop starts, how many steps it has, and how an element is read if it ranges over an array."""
-    if len(binder.names) > 1:
-        raise pending("tokens", binder.span)
-    if isinstance(binder.domain, s.Range):
-        if binder.domain.start is None or binder.domain.stop is None:
-            raise error("syntax", "a loop has both ends: `0..n`", binder.domain.span)
-        start = ctx.size(binder.domain.start, "the start of a loop")
-        stop = ctx.size(binder.domain.stop, "the end of a loop")
-        size = stop - start
-        return start, int(size) if known(size) else size, None
-    found = ctx.value(binder.domain)
-    if is_size(found):
-        raise error("kind", "a loop ranges over `a..b` or over an array", binder.domain.span,
-                    help=f"`{binder.names[0]} in 0..{binder.domain.span.text}`")
-    wire = ctx.wire(found, binder.domain.span, "what a loop ranges over")
-    if not isinstance(wire.type, Array) or not wire.type.shape:
-        raise error("kind", f"a loop ranges over `a..b` or over an array, and this is {describe(wire)}", binder.domain.span)
-
-    def element(inside: Context) -> Any:
-        return indexed(inside, wire, [inside.frames[-1].index], binder.domain.span)
-    return 0, wire.type.shape[0], element
-
-
-def fills(ctx: Context, body: tuple, index: str) -> dict[str, Size]:
-    """The arrays that a body fills at the loop's index, with how far from it."""
-    found: dict[str, Size] = {}
-    for statement in body:
-        match statement:
-            case s.Assign(s.Index(s.Name(name), indices)) | s.Draw(s.Index(s.Name(name), indices)):
-                for at, place in enumerate(indices):
-                    offset = offset_of(ctx, place, index)
-                    if offset is not None:
-                        key = row(name, known_places(ctx, indices[:at])) if known_places(ctx, indices[:at]) else name
-                        if found.setdefault(key, offset) != offset:
-                            raise error("name", f"`{name}` is filled twice in one step", statement.span,
-                                        help="an array is filled once, at one distance from the index")
-            case s.For(binders) if all(index not in binder.names for binder in binders):
-                found |= fills(ctx, statement.body, index)
-            case s.If():
-                for side in (*(arm.body for arm in statement.arms), statement.otherwise):
-                    found |= fills(ctx, side, index)
-    return found
-
-
-def known_places(ctx: Context, places: tuple) -> list[Any]:
-    """The places before the loop's index, if all are numbers: `b[0, j]` fills a row."""
-    try:
-        found = [ctx.value(place) for place in places if not isinstance(place, s.Range)]
-    except (Reported, Poisoned):
-        return []
-    return found if len(found) == len(places) and all(map(known, found)) else []
-
-
-def offset_of(ctx: Context, place: Any, index: str) -> Size | None:
-    """c, of a place `i + c` or `i − c`."""
-    match place:
-        case s.Name(name) if name == index:
-            return 0
-        case s.Chain((s.Name(name), other), (("+" | "-") as sign,)) if name == index:
-            pass
-        case s.Chain((other, s.Name(name)), ("+" as sign,)) if name == index:
-            pass
-        case _:
-            return None
-    try:
-        value = ctx.value(other)
-    except (Reported, Poisoned):
-        return None
-    return (value if sign == "+" else -value) if is_size(value) else None
-
-
-@dataclass
-class Slot:
-    """Something carried: the value before the loop (a pattern of wires), the types that are assumed of it, and how the
-    body's result is found.  `start` is None where nothing is there before the loop."""
-
-    name: str
-    lag: int
-    start: Any
-    span: Span | None
-    types: list[Type] = field(default_factory=list)
-    began: list[Type] = field(default_factory=list)
-    wires: list[Wire] = field(default_factory=list)
-    result: Any = None
-
-    def value(self) -> Any:
-        return WRONG if self.start is None else rebuild(self.start, iter(self.wires))
-
-
 @dataclass
 class Loop:
     ctx: Context
@@ -165,7 +76,8 @@ class Loop:
             return self.never()
         self.frame = Frame(self.wire(), self.name, self.start, self.size, fills(self.ctx, self.node.body, self.name),
                            outside=self.ctx.scope, around=self.ctx.frames)
-        self.slots = [self.variable(name, binding) for name, binding in self.reassigned().items()]
+        self.slots = [self.slot(name, 0, lifted(self.ctx, binding.value, binding.span, f"`{name}`"), binding.span)
+                      for name, binding in self.reassigned().items()]
         saved = self.saved()
         for attempt in range(ATTEMPTS):
             self.restore(saved)
@@ -242,9 +154,6 @@ class Loop:
                     binding.value is not WRONG and not isinstance(binding.value, Filled):
                 found.setdefault(name, binding)
         return found
-
-    def variable(self, name: str, binding: Binding) -> Slot:
-        return self.slot(name, 0, lifted(self.ctx, binding.value, binding.span, f"`{name}`"), binding.span)
 
     def slot(self, name: str, lag: int, start: Any, span: Span | None) -> Slot:
         slot = Slot(name, lag, start, span)
@@ -488,26 +397,3 @@ def placed(ctx: Context, frame: Frame, name: str) -> Wire:
     if known(frame.fills[name]) and frame.fills[name] == 0:
         return frame.index
     return ctx.writer.emit(op.add, (frame.index, ctx.writer.constant(frame.fills[name])))[0]
-
-
-def stacked_leaves(outputs: list) -> list[Wire]:
-    return list(dict.fromkeys(wire for _, _, value, _ in outputs for wire in leaves(value)))
-
-
-def simple_targets(body: tuple) -> list[tuple[str, Span]]:
-    """The plain names that statements assign (not by index, not by `~`)."""
-    found = []
-    for statement in body:
-        match statement:
-            case s.Assign(s.Name(name)):
-                found.append((name, statement.target.span))
-            case s.Assign(tuple() as names):
-                found += [(one.name, one.span) for one in names]
-            case s.For():
-                found += simple_targets(statement.body)
-            case s.If():
-                for side in (*(arm.body for arm in statement.arms), statement.otherwise):
-                    found += simple_targets(side)
-    return found
-
-

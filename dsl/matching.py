@@ -19,7 +19,7 @@ from pullback.compiler.type import (EVENT_RANK, Array, Constraint, Params, Size,
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.refused import pending
-from pullback.dsl.values import (WRONG, Constant, Declared, Dist, Filled, Flat, Marginal, Model, Poisoned, Record, Tuple,
+from pullback.dsl.values import (WRONG, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, Tuple,
                                  Undetermined, describe, is_size, is_static)
 
 KINDS = ("real", "complex", "int", "bool")
@@ -48,7 +48,7 @@ def declared(ctx: Context, node: s.Type | None, sizes: Mapping[str, int] | None 
     match node:
         case None:
             raise Undetermined("a type left out")
-        case s.NamedType(name, arguments, indices):
+        case s.NamedType():
             bind_new(ctx, node, sizes or {})
             return named_type(ctx, node)
         case s.RecordType(fields):
@@ -128,7 +128,7 @@ def fitted(ctx: Context, node: s.Type | None, value: Any, span: Span | None, wha
     match node:
         case None:
             return value
-        case s.RecordType(fields):
+        case s.RecordType():
             return fitted_record(ctx, node, value, span, what)
         case s.TupleType(items):
             if not isinstance(value, Tuple) or len(value.items) != len(items):

@@ -18,7 +18,7 @@ from pullback.compiler.type import REAL
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
 from pullback.dsl.context import Activation, Binding, Call, Context, Scope, Tape, error, evaluates
-from pullback.dsl.filled import whole
+from pullback.dsl.pieces import whole
 from pullback.dsl.matching import fitted, listed
 from pullback.dsl.modes import Sampling, Scoring
 from pullback.dsl.refused import MODIFIERS, pending_rule

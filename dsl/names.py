@@ -118,7 +118,11 @@ class Loader:
             case s.Import(path, names):
                 for name in names:
                     self.free(module, name.name, name.span)
-                    module.imported[name.name] = self.imported(module, path, name, node.span)
+                    module.imported[name.name] = WRONG
+                    try:
+                        module.imported[name.name] = self.imported(module, path, name, node.span)
+                    except Reported as reported:
+                        self.found += reported.diagnostics
             case s.Constant(name):
                 self.free(module, name, node.span)
                 module.constants[name] = node
@@ -135,8 +139,8 @@ class Loader:
             raise error("name", f"`{RESERVED}` is the library's own name", span)
         before = module.declared.get(name) or module.imported.get(name) or module.constants.get(name)
         if before is not None:
-            at = before.node.span if isinstance(before, Declared) else before.span
-            inside = at.source is span.source
+            at = before.node.span if isinstance(before, Declared) else getattr(before, "span", None)
+            inside = at is not None and at.source is span.source
             raise error("name", f"`{name}` is declared twice", headed(span), label="again here",
                         notes=((headed(at), "first here"),) if inside else ())
 

@@ -65,7 +65,7 @@ def dot(ctx: Context, node: s.Dot) -> Any:
     base = ctx.value(node.value)
     match base:
         case Filled():
-            from pullback.dsl.filled import whole
+            from pullback.dsl.pieces import whole
             base = whole(ctx, base, node.span)
     match base:
         case Record(fields):

@@ -17,7 +17,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
 from pullback.dsl.matching import listed
 from pullback.dsl.refused import pending, pending_rule
-from pullback.dsl.values import Constant, describe, is_static
+from pullback.dsl.values import Constant, Undetermined, describe, is_size, is_static
 
 SUBSAMPLE = "subsample"
 
@@ -58,6 +58,9 @@ def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argum
                and field.default_factory is dataclasses.MISSING]
     if missing:
         raise error("argument", f"`{name}` lacks {listed(missing)}", span, help=usage)
+    open_sizes = [key for key, value in given.items() if not isinstance(value, int) and is_size(value)]
+    if open_sizes and name != SUBSAMPLE:
+        raise Undetermined(f"`{open_sizes[0]}` of `{name}`")
     try:
         return kind(**given)
     except (TypeError, ValueError) as problem:

@@ -98,9 +98,9 @@ class Function(Compiled):
             return self, rest
         which = tuple(sorted({**self.fixed, **new}.items()))
         if which not in self._with:
-            self._with[which] = Function(self.name, self.make, self.arguments, statics=self.statics, fixed=dict(which),
-                                         source=self.source, particles=self.particles, allow_biased=self.allow_biased,
-                                         parameters=self.parameters)
+            self._with[which] = type(self)(self.name, self.make, self.arguments, statics=self.statics, fixed=dict(which),
+                                           source=self.source, particles=self.particles,
+                                           allow_biased=self.allow_biased, parameters=self.parameters)
         return self._with[which], rest
 
     def _int(self, name: str, value: Any) -> int:

@@ -39,9 +39,9 @@ def examples(page: Path) -> list[re.Match]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page, accept, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
     def again(match: re.Match) -> str:
+        (folder := tmp_path / str(match.start())).mkdir()
+        monkeypatch.chdir(folder)
         text = said(page.stem, match["program"], match["python"])
         return match[0][:match.start("expected") - match.start()] + text + "\n```"
     before = page.read_text("utf-8")

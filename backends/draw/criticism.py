@@ -19,7 +19,7 @@ class Remark:
 def criticized(scene: Scene, remarks: Iterable[Remark], combined: str = "concatenate", score: str = "") -> Scene:
     """The scene of a run: forward lines plain, criticisms violet and upward."""
     remarks = list(remarks)
-    ids = {node.name.partition(" ")[0].partition("(")[0]: node.id for node in reversed(scene.nodes)}
+    ids = {name: node.id for node in reversed(scene.nodes) for name in called(node)}
     nodes, lines = list(scene.nodes), [replace(line, style="plain", classes=("plain",)) for line in scene.lines]
     regions = {node.id: node.region for node in nodes}
     entry: dict[str, str] = {}
@@ -52,3 +52,9 @@ def funnel(nodes: list[Node], lines: list[Line], parameter: str, name: str, coun
     lines.append(Line(parameter, made.id, "plain", classes=("plain",), tip=(name,)))
     lines.append(Line(parameter, made.id, "criticism", classes=("criticism",), tip=(f"{count} criticisms",)))
     return made.id
+
+
+def called(node: Node) -> set[str]:
+    """What a remark may call a node: `reply`, `judge` for `judge(reply, answer)`."""
+    name, _, value = node.name.partition(" = ")
+    return {name, name.partition("(")[0], value.partition("(")[0]}

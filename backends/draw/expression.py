@@ -43,8 +43,9 @@ def constant(box: Box) -> str:
     here = HEAD.fullmatch(box.span.source.line(box.span.line)[:box.span.column - 1])
     if here:
         return here[1]
-    if words.isidentifier() and re.search(rf"^{words}\b[^=\n]*=", text, re.MULTILINE):
-        return words
+    named = re.match(r"[A-Za-z_]\w*", words)
+    if named and re.search(rf"^{named[0]}\b[^=\n]*=", text, re.MULTILINE):
+        return named[0]
     try:
         return words if float(words) == float(box["value"]) else number(box["value"])
     except (TypeError, ValueError):

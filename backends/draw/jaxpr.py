@@ -9,12 +9,14 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Iterator, Sequence
 
 from pullback.backends.draw import words
+from pullback.backends.draw.expression import ATOM, Text, express
 from pullback.backends.draw.scene import Line, Node, Scene
-from pullback.compiler.ir import Box, Graph
+from pullback.compiler.ir import Box, Graph, Wire
 
+BACKWARD = "transpose("  # in the name stack of an equation of the derivative, which is counted and has no line
 SCOPE = re.compile(r"box-(\d+)")
 MOVES = frozenset("broadcast_in_dim reshape transpose slice dynamic_slice gather concatenate squeeze convert_element_type "
                   "copy iota pad rev select_n stop_gradient".split())
@@ -30,15 +32,15 @@ class Group:
     text: list[str] = field(default_factory=list)
 
 
-def jaxpr(closed: Any, graph: Graph | None = None, name: str = "") -> Scene:
-    """The scene of a `ClosedJaxpr`; `graph` tells what the numbered boxes are."""
+def jaxpr(closed: Any, graph: Graph | None = None, name: str = "", inputs: Sequence[str] = ()) -> Scene:
+    """The scene of a `ClosedJaxpr`; `graph` tells what the numbered boxes are, `inputs` what its arguments are called."""
     reading = Reading(closed.jaxpr)
     boxes = {box.number: box for box in graph.walk()} if graph is not None else {}
+    called = names(graph) if graph is not None else {}
     scene = Scene(name or (graph.name if graph is not None else "") or "program", "jaxpr")
-    inputs = reading.inputs()
-    scene.nodes += inputs
+    scene.nodes += reading.inputs(inputs)
     for key, group in reading.groups.items():
-        scene.nodes.append(node(key, group, boxes.get(key)))
+        scene.nodes.append(node(key, group, boxes.get(key), called.get(key) or ("between boxes" if key is None else f"box {key}")))
     scene.nodes.append(Node("output-0", "objective", scene.name, classes=("objective",), tip=(scene.name,)))
     for source, target in reading.lines:
         scene.lines.append(Line(source, target, "plain", classes=("plain",)))
@@ -51,25 +53,58 @@ def jaxpr(closed: Any, graph: Graph | None = None, name: str = "") -> Scene:
     return scene
 
 
-def node(key: int | None, group: Group, box: Box | None) -> Node:
+def node(key: int | None, group: Group, box: Box | None, name: str) -> Node:
     """`x ~ normal`, how much it does, and its commonest primitives; the equations in the tooltip."""
     common = " ".join(name for name, _ in group.primitives.most_common(4))
-    return Node(f"box-{key}" if key is not None else "box-rest", "fold", called(key, box),
+    return Node(f"box-{key}" if key is not None else "box-rest", "fold", name,
                 f"{sum(group.primitives.values())} eqns   {amount(group.flops)}flop   {amount(group.bytes)}B", common,
                 classes=words.classes("box", box) if box is not None else ("box",), tip=tuple(group.text),
                 line=box.span.line if box is not None and box.span is not None else None)
 
 
-def called(key: int | None, box: Box | None) -> str:
-    if box is None:
-        return "between boxes" if key is None else f"box {key}"
-    if box.op.name in ("points", "draw"):
-        return f"{words.binder(box)} ~ {box['distribution'].name}"
-    if box.op.name == "density":
-        return f"log p({words.binder(box)})"
-    name = words.assigned(box)
-    kind = box.get("name") if box.op.name in ("network", "extern") else box.get("function") or box.op.name
-    return f"{name} = {kind}" if name else str(kind)
+def names(graph: Graph) -> dict[int, str]:
+    """What each numbered box is called: its value's name, or the text of its value."""
+    texts: dict[Wire, Text] = {}
+    found: dict[int, str] = {}
+    for box in walk(graph):
+        text = short(box) or express(box, lambda wire: texts.get(wire, (words.plain(wire.name), ATOM)),
+                                     lambda axis: words.axis_name(axis, {}))
+        name = words.assigned(box) if box.op.kind == "pure" else None
+        shown = (name, ATOM) if name else text
+        texts.update({wire: shown for wire in box.outputs})
+        if box.op.name == "points":
+            texts[box.outputs[0]] = (words.binder(box), ATOM)
+        if box.number is not None:
+            found[box.number] = f"{name} = {text[0]}" if name else text[0]
+    return found
+
+
+def walk(graph: Graph) -> Iterator[Box]:
+    """Every box, those inside a region before the box that holds it."""
+    for box in graph.boxes:
+        for region in box.regions:
+            yield from walk(region)
+        yield box
+
+
+def short(box: Box) -> Text | None:
+    """Boxes that are no expression."""
+    match box.op.name:
+        case "points" | "draw":
+            return f"{words.binder(box)} ~ {box['distribution'].name}", ATOM
+        case "density":
+            return f"log p({words.binder(box)})", ATOM
+        case "scan":
+            return f"scan {box['index']}", ATOM
+        case "contract":
+            return "log Σ" if box.get("semiring") == "log" else "Σ", ATOM
+        case "mix":
+            return "sum of terms", ATOM
+        case "forward":
+            return "α", ATOM
+        case "level" | "lands" | "marginal":
+            return box.op.name, ATOM
+    return None
 
 
 def amount(count: float) -> str:
@@ -90,13 +125,15 @@ class Reading:
         self.lines: dict[tuple[str, str], None] = {}
         self.made: dict[int, str] = {id(var): f"input-{place}" for place, var in enumerate(top.invars)}
         self.walk(top, None, 1)
-        for var in top.outvars:
+        for var in top.outvars[:1]:
             if id(var) in self.made:
                 self.lines[self.made[id(var)], "output-0"] = None
 
-    def inputs(self) -> list[Node]:
+    def inputs(self, names: Sequence[str]) -> list[Node]:
         used = {source for source, _ in self.lines}
-        return [Node(f"input-{place}", "data", f"input {place}", str(var.aval), classes=("data",), tip=(str(var.aval),))
+        called = dict(enumerate(names))
+        return [Node(f"input-{place}", "data", called.get(place, f"input {place}"), str(var.aval), classes=("data",),
+                     tip=(str(var.aval),))
                 for place, var in enumerate(self.top.invars) if f"input-{place}" in used]
 
     def walk(self, inner: Any, outer: int | None, times: int) -> None:
@@ -112,7 +149,7 @@ class Reading:
             else:
                 self.add(self.groups.setdefault(key, Group()), equation, times)
             here = f"box-{key}" if key is not None else "box-rest"
-            if bodies and not self.holds(key):
+            if bodies and key not in self.groups or BACKWARD in str(equation.source_info.name_stack):
                 continue
             for var in equation.invars:
                 source = self.made.get(id(var))
@@ -120,10 +157,6 @@ class Reading:
                     self.lines[source, here] = None
             for var in equation.outvars:
                 self.made[id(var)] = here
-        return
-
-    def holds(self, key: int | None) -> bool:
-        return key in self.groups
 
     def through(self, equation: Any, bodies: list[Any]) -> None:
         """What goes into a call is what its body reads."""

@@ -148,8 +148,8 @@ def plate_choice(node: Node) -> Attributes:
     """Circles of one size, as in the books."""
     given = node.shape == "plate-given"
     return {"shape": "circle", "style": "filled", "fillcolor": color("data" if given else "background"),
-            "color": color("ink"), "penwidth": "1.2", "fixedsize": "true", "width": "0.62",
-            "label": f"<{font(clip(node.name, 8), size=12 if len(node.name) < 6 else 10)}>"}
+            "color": color("ink"), "penwidth": "1.2", "fixedsize": "true", "width": "0.68",
+            "label": f"<{font(clip(node.name, 10), size=12 if len(node.name) < 6 else 10 if len(node.name) < 8 else 8)}>"}
 
 
 def text(node: Node) -> Attributes:
@@ -164,7 +164,7 @@ def listing(node: Node) -> Attributes:
         words = "\N{NO-BREAK SPACE}" * (len(one.text) - len(one.text.lstrip())) + clip(one.text.strip(), LISTING)
         badges = table(row(*(part for badge in one.badges for part in badge_cells(badge))), spacing=1) if one.badges else ""
         number = one.port.rpartition("-")[2]
-        rows.append(row(cell(font(number, "line", 11, face=MONO), ALIGN="RIGHT"),
+        rows.append(row(cell(font(number + "\N{NO-BREAK SPACE}" * 2, "line", 11, face=MONO), ALIGN="RIGHT"),
                         cell(font(words, "ink", 12, face=MONO), ALIGN="LEFT", ID=f"source-{one.port}", TITLE=tip([one.text])),
                         cell(badges)))
     return {"shape": "plain", "label": f"<{table(*rows, padding=1)}>"}

@@ -14,7 +14,7 @@ def plates(graph: Graph, observed: Collection[str] = (), parameters: Collection[
     """`observed`: the addresses (or their last names) that data give."""
     view = Plates(graph, "plates", parameters)
     view.observed = set(observed)
-    view.graph_of(graph, None, ())
+    view.graph_of(view.graph, None, ())
     named = {line.source for line in view.scene.lines}
     view.scene.nodes = [node for node in view.scene.nodes if node.shape not in ("text",) or node.id in named]
     return view.scene
@@ -50,6 +50,12 @@ class Plates(Structure):
             self.joins(wire, node)
         return node
 
+    def plate(self, box: Box, region: str | None) -> None:
+        before = len(self.scene.table)
+        super().plate(box, region)
+        if self.implicit(box):
+            self.scene.table[before:] = [(law, sized(type, box["size"])) for law, type in self.scene.table[before:]]
+
     def draw(self, box: Box, region: str | None) -> None:
         short = words.last(box["address"])
         node = self.circle(box, region, box.inputs, box["address"] in self.observed or short in self.observed)
@@ -81,3 +87,9 @@ class Plates(Structure):
     def marginal(self, box: Box, region: str | None) -> None:
         self.graph_of(box.regions[0], region, self.frame)
         self.paths[box.output] = {}
+
+
+def sized(type: str, size: object) -> str:
+    """The type of an array choice, from that of its elements."""
+    name, bracket, rest = type.partition("[")
+    return f"{name}[{size}, {rest}" if bracket else f"{name}[{size}]"

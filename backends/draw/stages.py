@@ -1,7 +1,7 @@
 """From a graph and the name of its stage to a drawing."""
 from __future__ import annotations
 
-from typing import Any, Collection, Iterable, Mapping
+from typing import Any, Collection, Iterable, Mapping, Sequence
 
 from pullback.backends.draw import title
 from pullback.backends.draw.criticism import Remark, criticized
@@ -42,7 +42,9 @@ def draw(graph: Graph | Mapping[str, Graph], stage: str = "ir", *, parameters: C
     remarks = list(criticisms)
     if remarks:
         scene = criticized(scene, remarks, score=score)
-    return Drawing(scene, shown, depth, focus, direction, text=lambda: text(graphs.get(stage, shown)))
+    written = "\n".join(one.text for one in scene.nodes[0].cells) if stage == "source" else None
+    return Drawing(scene, shown, depth, focus, direction,
+                   text=lambda: written if written is not None else text(graphs.get(stage, shown)))
 
 
 def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, source: Source | None,
@@ -61,9 +63,11 @@ def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, sourc
     return scene
 
 
-def draw_jaxpr(closed: Any, graph: Graph | None = None, *, name: str = "", depth: int | None = None, direction: str = "down") -> Drawing:
-    """The drawing of a `ClosedJaxpr`: one box for each box of `graph` that its equations come from."""
-    return Drawing(jaxpr(closed, graph, name), closed, depth, None, direction, text=lambda: str(closed))
+def draw_jaxpr(closed: Any, graph: Graph | None = None, *, name: str = "", inputs: Sequence[str] = (), depth: int | None = None,
+               direction: str = "down") -> Drawing:
+    """The drawing of a `ClosedJaxpr`: one box for each box of `graph` that its equations come from.  `inputs`: the names of
+    its arguments, in order."""
+    return Drawing(jaxpr(closed, graph, name, inputs), closed, depth, None, direction, text=lambda: str(closed))
 
 
 def draw_plates(graph: Graph, observed: Collection[str] = (), *, name: str | None = None, direction: str = "down") -> Drawing:

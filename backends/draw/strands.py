@@ -38,14 +38,10 @@ def through(rule: object) -> str:
 def weights_of(box: Box) -> frozenset[Wire]:
     """The inputs of a summing box that are weights."""
     if box.op.name == "forward":
-        return frozenset(box.inputs[box.get("hots", 0):])
+        return frozenset(box.inputs[len(box.inputs) - len(box["sites"]):])
     if box.op.name not in SUMMED:
         return NONE
-    costs = box.get("costs")
-    if costs is None:
-        named = {group["cost"] for group in box.get("groups", ())}
-        return frozenset(wire for wire in box.inputs if named and wire not in named)
-    return frozenset(box.inputs[costs:])
+    return frozenset(box.inputs[box.get("costs", 1 if box.op.name == "contract" else len(box.inputs)):])
 
 
 class Flow:
@@ -54,7 +50,7 @@ class Flow:
     def __init__(self, graph: Graph, parameters: Collection[Wire]):
         self.graph = graph
         self.active: set[Wire] = {wire for wire in parameters if numeric(wire)}
-        self.demand: dict[Wire, Strands] = {}
+        self.demand: dict[Wire, Strands] = dict.fromkeys(graph.outputs, VALUE)
         self.weighing: set[Wire] = set()
         self.settle(self.forward)
         self.settle(self.backward)
@@ -135,7 +131,7 @@ class Flow:
                 self.active.update(box.outputs if alive else ())
             elif any(self.passes(box, place) for place in alive):
                 self.active.update(wire for wire in box.outputs if numeric(wire))
-            if box.op.name == "forward" or box.op.name == "add" and any(wire in self.weighing for wire in box.inputs):
+            if box.op.name == "forward" or box.op.name in ("add", "level") and any(w in self.weighing for w in box.inputs):
                 self.weighing.update(box.outputs)
 
     def choice(self, box: Box, alive: list[int]) -> None:

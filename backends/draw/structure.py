@@ -19,7 +19,7 @@ from pullback.compiler.ir import Box, Graph, Wire
 
 def structure(graph: Graph, stage: str = "ir", parameters: Collection[str] | None = None) -> Scene:
     view = Structure(graph, stage, parameters)
-    view.graph_of(graph, None, ())
+    view.graph_of(view.graph, None, ())
     view.finish()
     return view.scene
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from pullback.backends.draw.palette import css, themed
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-HOVER = ".node:hover,.edge:hover{opacity:.75}.hot>*{filter:brightness(.85) saturate(1.4)}"
+HOVER = "svg.pullback .node:hover,svg.pullback .edge:hover{opacity:.75}"
 
 
 def finished(svg: str, theme: str = "auto", page: bool = False, name: str = "") -> str:

@@ -99,3 +99,11 @@ def divides(coefficient: Any, size: Any) -> bool:
         return abs(abs(above) * size - below) < 1e-6 * abs(below)
     except Exception:  # sizes that are not known: equal as expressions, or not
         return str(above * size) == str(below)
+
+
+def times(a: object, b: object) -> object:
+    """The product of two coefficients; of sizes that are not known, the one that is no number."""
+    try:
+        return a * b
+    except TypeError:
+        return a if hasattr(a, "above") else b

@@ -122,7 +122,7 @@ class Weave:
         """Is a deterministic box a node of its own?"""
         name = box.op.name
         if name in ALWAYS or box.rule is not None:
-            return True
+            return box.rule is not None or name in ("network", "extern") or bool(self.sources(box.inputs))
         if box.op.kind != "pure" or name in ("constant", "stop", "field"):
             return False
         if name == "index":
@@ -230,7 +230,8 @@ class Weave:
                 node.second = self.shape_of(box)
             case "extern":
                 node.name = f"{name} = {text}" if name else text
-                node.second = "extern" if self.smooth(box) else "extern: black box"
+                words_only = any(isinstance(wire.type, Words) for wire in (*box.inputs, *box.outputs))
+                node.second = "" if words_only else "extern" if self.smooth(box) else "extern: black box"
             case "where" if box.get("branch") is not None:
                 node.shape, node.name = "select", f"select {self.text(box.inputs[0])[0]}"
             case _ if name and len(name) + len(text) + 3 <= NAME:

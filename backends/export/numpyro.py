@@ -171,11 +171,16 @@ class Traced(Simulation):
         axes = asked.box.output.axes
         with ExitStack() as stack:
             for at, axis in enumerate(axes):
-                stack.enter_context(numpyro.plate(axis.name, axis.size, dim=at - len(axes)))
+                stack.enter_context(numpyro.plate(self.plate(axis.name), axis.size, dim=at - len(axes)))
             if asked.taken is not None:
                 taken = jnp.broadcast_to(asked.taken, asked.choice.batch)
                 stack.enter_context(numpyro.handlers.mask(mask=taken.astype(bool)))
             return numpyro.sample(site.name, distribution(asked), obs=self.observed(site))
+
+    def plate(self, name: str) -> str:
+        """The name of a plate; an array choice's own is called like the choice, which is the site's name."""
+        taken = {word for site in self.sites.values() for word in (site.name, site.address)}
+        return f"{name}[..]" if name in taken else name
 
     def observed(self, site: Site) -> Any:
         if self.step is not None:

@@ -270,7 +270,8 @@ def unsound(plan: Plan, state: State, data: Any, step: int, value: float, norm: 
     name, span = found or (None, None)
     return Diagnostic(
         "step", f"step {step} of `{plan.name}`: {what}", span or plan.span,
-        label=f"`{name}` is the first value that is not finite" if name else "",
+        label="" if not name else f"the derivative of `{name}` is not finite" if np.isfinite(value) else
+        f"`{name}` is the first value that is not finite",
         help="the state before this step is kept; a smaller learning rate, or starts nearer to the data, often help")
 
 

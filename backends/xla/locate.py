@@ -100,8 +100,15 @@ def broken_derivative(graph: Graph, env: Mapping[str, Any], key: Any) -> Box | N
 
     def sound(wire: Any) -> bool:
         return all(map(finite, jax.tree.leaves(cotangents.get(wire.name))))
-    return next((box for box in reversed(graph.boxes)
-                 if all(map(sound, box.outputs)) and not all(map(sound, box.inputs))), None)
+    def breaks(box: Box) -> bool:
+        """Is it this box, and not another reader of the same input, that gives a cotangent that is not finite?"""
+        if box.regions or any(wire.name not in zeros for wire in box.outputs):
+            return True
+        own = {wire.name: first.env[wire.name] for wire in box.inputs if wire.name in cotangents}
+        _, pull = jax.vjp(lambda own: Run({**first.env, **own}, Keys(key)).meaning(box), own)
+        return not all(map(finite, jax.tree.leaves(pull(tuple(cotangents[wire.name] for wire in box.outputs)))))
+    found = [box for box in reversed(graph.boxes) if all(map(sound, box.outputs)) and not all(map(sound, box.inputs))]
+    return next(filter(breaks, found), found[0] if found else None)
 
 
 def described(graph: Graph, box: Box) -> tuple[str, Span | None]:

@@ -254,7 +254,8 @@ def _truncated(name: str, ends: tuple[str, ...], parameters: str, numpyro: str, 
 
     limits = " ≤ ".join(("low ≤ x" if "low" in ends else "x", "high") if "high" in ends else ("low", "x"))
     return make(f"truncated_{name}", f"{parameters}, {', '.join(f'{end}: real' for end in ends)}", CUTS[ends], log_prob,
-                noise=plain(open_uniform, push), numpyro=upstream, jumps_in=frozenset(ends),
+                noise=plain(open_uniform, push), reparameterized={"loc", "scale", *ends}, numpyro=upstream,
+                jumps_in=frozenset(ends),
                 value_smooth="continuous" if name == "laplace" else "smooth",
                 doc=f"the density of {name} for {limits}, divided by its integral there", **rest)
 
@@ -267,5 +268,5 @@ RECORDS = tuple(
         ("normal", line.LOC_SCALE, "Normal", {}), ("cauchy", line.LOC_SCALE, "Cauchy", {}),
         ("laplace", line.LOC_SCALE, "Laplace", {}), ("logistic", line.LOC_SCALE, "Logistic", {}),
         ("soft_laplace", line.LOC_SCALE, "SoftLaplace", {}),
-        ("student_t", T, "StudentT", {"refused": {"df": NO_SHAPE}, "reparameterized": {"loc", "scale", "low", "high"}}))
+        ("student_t", T, "StudentT", {"refused": {"df": NO_SHAPE}}))
     for ends in CUTS)

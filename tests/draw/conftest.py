@@ -7,7 +7,7 @@ from pullback.compiler import ops as op
 from pullback.compiler import rule as rules
 from pullback.compiler.ir import Box, Graph, Names, Wire
 from pullback.compiler.source import Source, Span
-from pullback.compiler.type import INT, REAL, Array, Constraint, Params
+from pullback.compiler.type import INT, REAL, Array, Constraint, Params, Text
 
 rules.library("pullback.stdlib.rules")
 
@@ -268,6 +268,27 @@ def iwae(k=5):
     ws = m.plate(b, "i", k, w)
     value = m.do("sub", m.do("logsumexp", ws, out="logsumexp", axis=0), m.do("log", m.constant(float(k))))
     return m.graph("iwelbo", (mean, log_sd, x), value)
+
+
+class Critique:
+    """A rule of texts, as the drawing sees one."""
+
+    name, through, bias = "critique", "words", rules.Bias.heuristic
+
+
+def solve():
+    """A text program: draft, reply, judge."""
+    m = Maker()
+    system, question, answer = (m.wire(name, Text()) for name in ("system", "question", "answer"))
+    llm = types.SimpleNamespace(name="llm", fields=(), kind="text", reparameterized=frozenset())
+
+    def say(name, *inputs):
+        return m.do("draw", *inputs, out=name, type=Text(), rule=Critique(), distribution=llm, address=name, verdict="heuristic")
+    draft = say("draft", system, question)
+    reply = say("reply", system, draft)
+    score = m.do("extern", reply, answer, type=REAL, out="extern", rule=Critique(), name="judge", verdict="heuristic",
+                 function=lambda reply, answer: 0.4)
+    return m.graph("solve", (system, question, answer), score)
 
 
 PROGRAMS = {f.__name__: f for f in (cone, four_rules, gmm, vae, hmm, policy, iwae)}

@@ -176,7 +176,7 @@ def test_nothing_is_nested_without_end():
 def test_a_fit_tells_all_its_mistakes():
     assert sorted(d.code for d in wrong("""
         fit f:
-            maximize -a^2 + zz
+            maximize zz - a^2
             over a: real = zeros(3), b: real
             using adm(0.1)
             rollout 4

@@ -276,9 +276,9 @@ def test_one_mistake_one_message():
     "x = a" + "[0]" * 100_000, "x = f" + "(1)" * 100_000, "x: " + "(" * 100_000, 'x = "{' + "a[" * 10_000 + '"',
     "model m():\n" + "".join(" " * depth + "if x:\n" for depth in range(1, 400))], ids=range(12))
 def test_deep(text):
-    began = time.perf_counter()
+    began = time.process_time()
     only, = errors(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert "nested more than 200 deep" in only.message or "hole" in only.message or "`{`" in only.message
 
 
@@ -296,19 +296,19 @@ def test_just_deep_enough():
 
 def test_large():
     source = Source("large.pbk", "x = 1  # forty characters on every line\n" * 1_250_000)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ProgramError, match="at most 1,000,000"):
         parse(source)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("text", ['x = "' + "a" * 900_000, 'x = """' + "a{" * 400_000, "@" * 900_000,
     "\n" * 300_000 + "(",
                                   "x = 3 3\n" * 100_000], ids=range(5))
 def test_large_and_wrong(text):
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(errors(text)) <= 100
-    assert time.perf_counter() - began < 4
+    assert time.process_time() - began < 4
 
 
 def test_threads():
@@ -325,9 +325,9 @@ def test_cache(tmp_path):
     assert path.parent == folder and folder.stat().st_mode & 0o777 == 0o700
     reader.load(cache=str(path))
     assert path.exists()
-    began = time.perf_counter()
+    began = time.process_time()
     grammar = reader.load(cache=str(path))
-    assert time.perf_counter() - began < 0.3
+    assert time.process_time() - began < 0.3
     assert grammar.parse("x = 1\n", start="program")
     blocked = tmp_path / "file"
     blocked.write_text("")

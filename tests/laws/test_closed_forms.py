@@ -1,5 +1,8 @@
 """Programs with exact answers: value and gradient under every admissible rule, by z-test.
 
+The family-wise false-alarm rate is `ALARM` (1e-3); up to 12,000 samples a test, fewer where the gradient is known to 2 % of its
+norm before.
+
 The closed forms are those of the literature on gradient estimation (Mohamed et al., 2020; Lew et al., 2023; Becker et al.,
 2024); the numbers were computed by quadrature or summation, independently of this compiler.
 """
@@ -122,7 +125,8 @@ CASES = [
     ("nested", NESTED, {"p": .3}, {}, .36, [2.4], ["b"], ["enum", *SCORES, None]),
     ("twice", TWICE, {"m": .3, "s": 1.7}, {}, 8.8804, [3.576, 20.264], ["x"], ["reparam", None]),
 ]
-TESTS = [(name, rule, p) for name, *_, rules in CASES for rule in rules for p in (1, 3)]
+TESTS = [(name, rule, p) for name, *_, rules in CASES for rule in rules for p in ((1, 3) if rule is None else (1,))]
+SAMPLES = 12_000
 LIMIT = threshold(4 * len(TESTS))
 
 
@@ -131,7 +135,7 @@ def test_closed_form(name, rule, particles):
     _, text, params, data, value, gradient, choices, _ = next(case for case in CASES if case[0] == name)
     program = pb.loads(text, name=name)
     f = program["f"].compile(particles=particles, rules={c: rule for c in choices} if rule else {})
-    seen = estimate(f, params, **data)
+    seen = estimate(f, params, most=SAMPLES, batch=4_000, **data)
     z = seen.z(value, np.array(gradient), slack=5e-4)
     assert np.abs(z).max() < LIMIT, (z, seen)
 
@@ -140,7 +144,7 @@ def test_hessian_of_a_categorical():
     """Second derivatives by enum to rounding, by scores to a z-test."""
     exact = np.array([[.096518, .066572, -.163089], [.066572, -.247226, .180654], [-.163089, .180654, -.017565]])
     params, a = {"l": np.array([.3, -.2, 1.])}, np.array([1., -2., .5])
-    for rule, count in (("enum", 1), ("reinforce", 40_000), ("reinforce(k = 4, baseline = loo)", 20_000)):
+    for rule, count in (("enum", 1), ("reinforce", 20_000), ("reinforce(k = 4, baseline = loo)", 10_000)):
         f = pb.loads(TABLE)["f"].compile(rules={"k": rule})
         hessian = jax.jit(jax.vmap(jax.hessian(lambda key, l: f(key, {"l": l}, a=a), argnums=1), in_axes=(0, None)))
         seen = np.asarray(hessian(jax.random.split(jax.random.key(3), count), params["l"]), np.float64)
@@ -153,7 +157,7 @@ def test_rao_blackwell():
     for n in (3, 50):
         text = PLATE.replace("4", str(n))
         f = pb.loads(text)["f"].compile(rules={"b": "reinforce"})
-        seen = estimate(f, {"p": np.full(n, .3)}, c=np.ones(n), most=20_000)
+        seen = estimate(f, {"p": np.full(n, .3)}, c=np.ones(n), most=20_000, batch=20_000, relative=0)
         assert abs(seen.gradient_error[0] * np.sqrt(seen.count) - 1.527525) < .03
 
 

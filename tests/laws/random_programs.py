@@ -1,0 +1,330 @@
+"""Random well-typed programs, and what they mean by enumeration.
+
+    python -m tests.laws.random_programs 10000            a rotating seed, printed; PULLBACK_SEED fixes it
+    python -m tests.laws.random_programs --show 17        the program of a seed
+
+A program has finite choices (and now and then a normal one, on quadrature nodes), nested arithmetic, plates, scans with finite
+and real carries and accumulators, branches, records, and calls of functions, objectives and models; every choice gets a
+random rule.  Its value and gradient are compared with `exact`: to rounding where every choice is enumerated, else by a
+z-test.  A test that exceeds `SUSPECT` is repeated with fresh keys and ten times the samples, and fails beyond the limit of
+all tests together: chance alone would have to strike twice.
+"""
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import pullback as pb
+from pullback.testing import estimate, threshold
+from tests.laws.exact import TooMany, exact
+
+PATHS = 300        # of one program
+SAMPLES = 4_000
+SUSPECT = 3.5
+ROUNDING = 2e-5    # relative, float32
+RULES = ["", " by enum", " by reinforce", " by reinforce(k = 2, baseline = loo)"]
+REFUSALS = {"support", "cost"}   # what `enum` may be refused for
+PARAMS = {"p": 0.3, "q": -0.4, "w": np.array([0.5, -0.8, 0.2])}
+HELPERS = """function blend(x: real, y: real) -> real: return sin(x) * y + 0.3 * x
+
+model pair(m: real):
+    a ~ bernoulli(sigmoid(m)){}
+    c ~ categorical(logits = [m * a, 0.2, -m]){}
+
+objective part(m: real, u: real):
+    h ~ bernoulli(sigmoid(m)){}
+    return u * h + (0.5 if h == 1 else m)
+
+"""
+
+
+@dataclass
+class Scope:
+    """What can be read: finite choices with their sizes, reals, real arrays with their lengths."""
+
+    finite: dict[str, int] = field(default_factory=dict)
+    reals: list[str] = field(default_factory=list)
+    arrays: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> Scope:
+        return Scope(dict(self.finite), list(self.reals), dict(self.arrays))
+
+
+class Writer:
+    """Writes one random program."""
+
+    def __init__(self, seed: int):
+        self.random = random.Random(seed)
+        self.lines: list[str] = []
+        self.paths = 1.0
+        self.count = 0
+        self.linear: list[str] = []
+        self.normal = self.random.random() < 0.15
+        self.particles = self.random.choice([1, 3])
+
+    def text(self) -> str:
+        scope = Scope({}, ["p", "q", "w[0]", "w[1]"])
+        for _ in range(self.random.randint(2, 4)):
+            self.statement(scope, "    ", 1, 0)
+        sums = [f"sum({name})" for name in scope.arrays] + self.linear
+        ends = [self.real(scope, 2), self.reader(scope), *sums]
+        value = " + ".join(ends)
+        head = HELPERS.format(*(self.random.choice(RULES) for _ in range(3)))
+        return f"{head}objective f(p: real, q: real, w: real[3]):\n" + "\n".join(self.lines) + f"\n    return {value}\n"
+
+    def reader(self, scope: Scope) -> str:
+        """Something that reads a whole array non-linearly, where there is one."""
+        if not scope.arrays:
+            return self.real(scope, 1)
+        name = self.random.choice(list(scope.arrays))
+        return self.random.choice([f"sum({name})^2", f"tanh(sum({name}))", f"{name}[0] * {name}[1]", f"logsumexp({name})"])
+
+    def fresh(self, base: str) -> str:
+        self.count += 1
+        return f"{base}{self.count}"
+
+    def say(self, indent: str, line: str) -> None:
+        self.lines.append(indent + line)
+
+    # ------------------------------------------------------------ expressions
+
+    def real(self, scope: Scope, depth: int) -> str:
+        pick = self.random.random()
+        if depth == 0 or pick < 0.15:
+            leaves = [*scope.reals, *scope.reals[-2:], *(f"{b} * 0.7" for b in scope.finite), *(f"{b}" for b in scope.finite)]
+            leaf = self.random.choice([*leaves, f"{self.random.uniform(-1, 1):.2f}"])
+            return f"({leaf})" if leaf.startswith("-") or " " in leaf else leaf
+        a, b = self.real(scope, depth - 1), self.real(scope, depth - 1)
+        forms = [f"({a} + {b})", f"({a} - {b})", f"{a} * {b}", f"sin({a})", f"tanh({a}) * {b}", f"sigmoid({a})", f"blend({a}, {b})"]
+        if scope.finite:
+            c = self.condition(scope)
+            forms += [f"({a} if {c} else {b})"] * 2
+            threes = [name for name, size in scope.finite.items() if size == 3]
+            forms += [f"w[{name}]" for name in threes]
+        return self.random.choice(forms)
+
+    def condition(self, scope: Scope) -> str:
+        name = self.random.choice(list(scope.finite))
+        other = self.random.choice(list(scope.finite))
+        return self.random.choice([f"{name} == 1", f"{name} > 0", f"{name} == {other}", f"{name} <= {other}"])
+
+    # ------------------------------------------------------------ statements
+
+    def statement(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        kinds = [self.draw, self.draw, self.assign]
+        if depth < 2:
+            kinds += [self.branch, self.plate, self.scan] * (2 if depth == 0 else 1)
+        if depth == 0:
+            kinds += [self.objective, self.model]
+        self.random.choice(kinds)(scope, indent, times, depth)
+
+    def allowed(self, size: int, times: int) -> bool:
+        if self.paths * size ** times > PATHS:
+            return False
+        self.paths *= size ** times
+        return True
+
+    def draw(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        size = self.random.choice([2, 2, 3])
+        rule = self.random.choice(RULES)
+        if self.normal and times == 1 and self.allowed(12, 1):
+            self.normal, name = False, self.fresh("x")
+            rule = self.random.choice(["", " by reparam", " by reinforce"])
+            self.say(indent, f"{name} ~ normal({self.real(scope, 1)}, 0.5){rule}")
+            scope.reals.append(name)
+        elif not self.allowed(size, times):
+            self.assign(scope, indent, times, depth)
+        elif size == 2:
+            name = self.fresh("b")
+            self.say(indent, f"{name} ~ bernoulli(sigmoid({self.real(scope, 2)})){rule}")
+            scope.finite[name] = 2
+        else:
+            name = self.fresh("k")
+            logits = ", ".join(self.real(scope, 1) for _ in range(3))
+            self.say(indent, f"{name} ~ categorical(logits = [{logits}]){rule}")
+            scope.finite[name] = 3
+
+    def assign(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        name = self.fresh("v")
+        self.say(indent, f"{name} = {self.real(scope, 2)} + 0.0")
+        scope.reals.append(name)
+
+    def branch(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        if not scope.finite:
+            return self.draw(scope, indent, times, depth)
+        name = self.fresh("v")
+        self.say(indent, f"if {self.condition(scope)}:")
+        for word in ("", "else:"):
+            if word:
+                self.say(indent, word)
+            inner = scope.copy()
+            for _ in range(self.random.randint(0, 2)):
+                self.statement(inner, indent + "    ", times, depth + 1)
+            self.say(indent + "    ", f"{name} = {self.real(inner, 2)} + 0.0")
+        scope.reals.append(name)
+
+    def plate(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        n, index, name = self.random.choice([2, 2, 3]), self.fresh("i"), self.fresh("u")
+        inner = scope.copy()
+        inner.arrays = {}
+        inner.reals += [f"w[{index}]", f"({index} + 0.5)"]
+        for array, size in scope.arrays.items():
+            if size >= n:
+                inner.reals.append(f"{array}[{index}]")
+        self.say(indent, f"for {index} in 0..{n}:")
+        for _ in range(self.random.randint(1, 2)):
+            self.statement(inner, indent + "    ", times * n, depth + 1)
+        self.say(indent + "    ", f"{name}[{index}] = {self.real(inner, 2)} + 0.0")
+        if depth == 0:
+            scope.arrays[name] = n
+        else:
+            scope.reals.append(f"sum({name})")
+
+    def scan(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        n, index, inner = self.random.choice([2, 2, 3]), self.fresh("t"), scope.copy()
+        carried: list[tuple[str, str]] = []
+        for kind in self.random.sample(["finite", "real", "total", "count"], self.random.randint(1, 2)):
+            name = self.fresh({"finite": "z", "real": "s", "total": "r", "count": "c"}[kind])
+            carried.append((name, kind))
+            self.say(indent, f"{name} = {'0' if kind in ('finite', 'count') else self.real(scope, 1) + ' + 0.0'}")
+            if kind == "finite":
+                inner.finite[name] = 2
+            elif kind == "real":
+                inner.reals += [name, name]
+        inner.arrays = {}
+        self.say(indent, f"for {index} in 0..{n}:")
+        for _ in range(self.random.randint(1, 2)):
+            self.statement(inner, indent + "    ", times * n, depth + 1)
+        twos = [name for name, size in inner.finite.items() if size == 2 and name.startswith("b")]
+        for name, kind in carried:
+            step = {"real": f"0.5 * {name} + {self.real(inner, 2)}", "total": f"{name} + {self.real(inner, 2)}",
+                    "count": f"{name} + {self.random.choice(twos or ['1'])}", "finite": self.random.choice(twos or [name])}[kind]
+            if kind == "finite" and twos and self.random.random() < 0.4:
+                step = f"{self.random.choice(twos)} if {self.condition(inner)} else {name}"
+            self.say(indent + "    ", f"{name} = {step}")
+        for name, kind in carried:
+            if kind == "finite":
+                scope.finite[name] = 2
+            else:
+                scope.reals.append(name if kind != "count" else f"({name} * 0.4)")
+
+    def objective(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        if self.linear or not self.allowed(2, 1):
+            return self.assign(scope, indent, times, depth)
+        self.linear.append(f"0.6 * part({self.real(scope, 1)}, {self.real(scope, 1)})")
+
+    def model(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        if any(name.startswith("y") for name in scope.finite) or not self.allowed(6, 1):
+            return self.assign(scope, indent, times, depth)
+        name = self.fresh("y")
+        self.say(indent, f"{name} ~ pair({self.real(scope, 1)})")
+        scope.finite |= {f"{name}.a": 2, f"{name}.c": 3}
+        value = self.fresh("v")
+        self.say(indent, f"{value} = logp(pair({self.real(scope, 0)}), {name})")
+        scope.reals.append(value)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a program: `exact`, `sampled`, or why it failed."""
+
+    seed: int
+    text: str
+    kind: str
+    worst: float = 0.0
+    why: str = ""
+
+
+def program(seed: int) -> tuple[str, int]:
+    writer = Writer(seed)
+    return writer.text(), writer.particles
+
+
+def without(text: str, *rules: str) -> str:
+    for rule in rules:
+        text = "\n".join(line.removesuffix(rule) for line in text.split("\n"))
+    return text
+
+
+def compiled(text: str, particles: int) -> tuple[str, object]:
+    """The text and its function; where `enum` is refused, without the written `enum`s, then without any rule."""
+    for now in (text, without(text, RULES[1]), without(text, *RULES[1:])):
+        try:
+            f = pb.loads(now, name="random")["f"].compile(particles=particles)
+            return now, f.specialize(PARAMS)
+        except pb.ProgramError as error:
+            if {d.code for d in error.diagnostics} - REFUSALS or now == without(text, *RULES[1:]):
+                raise
+    raise AssertionError
+
+
+def tried(seed: int, limit: float) -> Outcome:
+    """Compile the program of a seed and compare it with what it means."""
+    text, particles = program(seed)
+    try:
+        value, gradient = exact(text, PARAMS, most=4 * PATHS)
+    except TooMany:
+        return Outcome(seed, text, "skipped")
+    try:
+        text, f = compiled(text, particles)
+    except pb.ProgramError as error:
+        return Outcome(seed, text, "failed", why=f"refused: {error}")
+    except Exception as error:
+        return Outcome(seed, text, "failed", why=f"{type(error).__name__}: {error}")
+    rules = {type(box.rule).__name__ for box in f.stages(PARAMS)["checked"].walk() if box.op.name == "draw"}
+    try:
+        if rules <= {"Enum"}:
+            seen = estimate(f, PARAMS, seed=seed, most=1, batch=1)
+            size = np.concatenate([[value], gradient])
+            off = np.abs(np.concatenate([[seen.value], seen.gradient]) - size) / max(1.0, np.linalg.norm(size))
+            kind, worst, allowed = "exact", float(off.max()), ROUNDING
+        else:
+            kind, allowed = "sampled", limit
+            seen = estimate(f, PARAMS, seed=seed, most=SAMPLES, batch=SAMPLES)
+            worst = float(np.abs(seen.z(value, gradient)).max())
+            if not worst < SUSPECT:
+                seen = estimate(f, PARAMS, seed=seed + 1, relative=0.0, most=10 * SAMPLES, batch=SAMPLES)
+                worst = float(np.abs(seen.z(value, gradient)).max())
+    except Exception as error:
+        return Outcome(seed, text, "failed", why=f"{type(error).__name__}: {error}")
+    if worst < allowed:
+        return Outcome(seed, text, kind, worst)
+    why = f"{kind}: {worst:.3g} for at most {allowed:.3g}; value {seen.value:.6g} for {value:.6g}, gradient {seen.gradient} for {gradient}"
+    return Outcome(seed, text, "failed", worst, why + f" (± {seen.gradient_error}); particles {particles}")
+
+
+def run(count: int, start: int) -> list[Outcome]:
+    """`count` programs from the seed `start` on."""
+    limit = threshold(count * (1 + sum(np.size(v) for v in PARAMS.values())))
+    return [tried(seed, limit) for seed in range(start, start + count)]
+
+
+def main(arguments: list[str]) -> int:
+    import jax
+    jax.config.update("jax_disable_most_optimizations", True)
+    if arguments[:1] == ["--show"]:
+        print(program(int(arguments[1]))[0])
+        return 0
+    count = int(arguments[0]) if arguments else 200
+    start = int(os.environ.get("PULLBACK_SEED", time.time_ns() // 10**6 % 10**9))
+    print(f"{count} programs from PULLBACK_SEED={start}")
+    limit = threshold(count * (1 + sum(np.size(v) for v in PARAMS.values())))
+    kinds: dict[str, int] = {}
+    for seed in range(start, start + count):
+        found = tried(seed, limit)
+        kinds[found.kind] = kinds.get(found.kind, 0) + 1
+        if found.kind == "failed":
+            print(f"\nseed {found.seed}: {found.why}\n{found.text}", flush=True)
+        if seed % 50 == 49:
+            jax.clear_caches()
+    print(", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())))
+    return 1 if kinds.get("failed") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
