@@ -18,7 +18,7 @@ from pullback.dsl.matching import Kind, RecordOf, TupleOf, declared as type_of, 
 from pullback.dsl.models import density, enter, marginal, returned_of, trace_of, unfolded
 from pullback.dsl.modes import Sampling, Scoring, Site
 from pullback.dsl.statements import NOTHING, run
-from pullback.dsl.values import (WRONG, Declared, Marginal, Model, Record, Tuple, Undetermined, change,
+from pullback.dsl.values import (WRONG, Declared, Marginal, Model, Poisoned, Record, Tuple, Undetermined, change,
                                  named_leaves)
 
 NONE: Mapping[str, Any] = {}
@@ -109,6 +109,8 @@ def finished(ctx: Context, inputs: list[Wire], outputs: list[Wire], name: str) -
     """The graph, if nothing was found to be wrong."""
     if ctx.work.found:
         raise ProgramError(ctx.work.found)
+    if any(wire is None for wire in outputs):
+        raise Poisoned
     graph = ctx.writer.close(ctx.writer.block, outputs, name)
     return ctx.writer.finish(Graph(tuple(inputs), graph.boxes, graph.outputs, name))
 

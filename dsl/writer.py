@@ -80,6 +80,9 @@ class Writer:
                 types = what.infer([wire.type for wire in inputs], attributes)
             except TypeError as error:
                 raise Reported(self.complaint(what, str(error), inputs, span)) from None
+            except KeyError as missing:  # a static parameter that the op can't do without
+                raise Reported(Diagnostic("argument", f"`{what.name}` takes `{missing.args[0]}`", span,
+                                          help=f"it is {what.usage()}")) from None
         for type in types:
             check_size(type, span)
         names = list(bases) or [base or what.name] * len(types)

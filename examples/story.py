@@ -27,15 +27,18 @@ class Story:
         self.out.mkdir(parents=True, exist_ok=True)
         self.program = pb.load(Path(__file__).parent / name / f"{name}.pbk")
         self.figures: dict[str, object] = {}
+        self.shown: set[str] = set()
 
     def key(self, number: int = 0) -> jax.Array:
         """A key of this run's own for each number."""
         return jax.random.fold_in(jax.random.key(self.seed), number)
 
     def fit(self, name: str, data: dict, small: int, key: jax.Array | None = None):
-        """Run a fit of the program; `small` is its number of steps under `--small`."""
+        """Show the ledger of a fit, once, and run it; `small` is its number of steps under `--small`."""
         fit = self.program[name]
-        print(fit.objective.ledger)
+        if name not in self.shown:
+            print(fit.objective.ledger)
+            self.shown.add(name)
         return fit.run(self.key() if key is None else key, data=data, progress=True,
                        **({"steps": small} if self.small else {}))
 

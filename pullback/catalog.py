@@ -81,10 +81,13 @@ def programs() -> Iterator[Entry]:
     from pullback.dsl.parse import parse
     for path, file in library.programs().items():
         text = file.read_text(encoding="utf-8")
-        for declared in parse(Source(file.name, text)).declarations:
+        tree = parse(Source(file.name, text))
+        for declared in tree.declarations:
             if (doc := getattr(declared, "doc", None)) is not None:
                 kind = type(declared).__name__.lower()
-                yield Entry(kind, declared.name, first_line(doc), f"from pullback.{path} import {declared.name}", text)
+                place = path.removesuffix(f".{declared.name}")
+                use = f"from pullback.{place} import {declared.name}"
+                yield Entry(kind, declared.name, first_line(doc or tree.doc), use, f"{use}\n\n{text}")
 
 
 def written(kind: str, name: str, use: str, page: str) -> Entry:

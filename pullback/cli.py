@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
     draw = command("draw", "draw a program's objective, fit or model")
     draw.add_argument("target", metavar="FILE[:NAME]", help=f"{PROGRAM}, and what is to be drawn")
-    draw.add_argument("--stage", default="ir", help="source, ir, checked, estimator, jaxpr, or any pass (ir)")
+    draw.add_argument("--stage", help="source, ir, checked, estimator, jaxpr, any pass; of a model: source, ir, plates (ir)")
     draw.add_argument("-o", "--output", metavar="x.svg", help="where to: .svg, .png, .dot, or .html with all stages on "
                       "one page; without it, the stage's text")
     inputs(draw)

@@ -97,19 +97,24 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def draw(arguments: argparse.Namespace) -> int:
+    from pullback import outputs
+    from pullback.backends.draw import page
     program, declared = target(arguments, ["fits", "objectives", "models"])
-    drawing = compiled(declared, arguments).graph(arguments.stage)
+    found, output = compiled(declared, arguments), Path(arguments.output or "")
     if arguments.output is None:
-        print(drawing)
+        print(found.graph(arguments.stage or "ir"))
         return 0
     try:
-        drawing.save(arguments.output)
+        if output.suffix == ".html" and arguments.stage is None:
+            write_text(output, page({stage: found.graph(stage) for stage in found.named_stages}, program.source))
+        else:
+            output = outputs.drawn(found.graph(arguments.stage or "ir"), output)
     except OSError as error:
         raise ArgumentError(Diagnostic(
-            "file", f"can't write `{arguments.output}`: {(error.strerror or str(error)).lower()}")) from None
+            "file", f"can't write `{output}`: {(error.strerror or str(error)).lower()}")) from None
     except ValueError as error:
         raise ArgumentError(Diagnostic("argument", str(error))) from None
-    print(arguments.output)
+    print(output)
     return 0
 
 

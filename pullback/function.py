@@ -87,6 +87,11 @@ class Function(Compiled):
         graph = f._specialized(params, data).graph
         return locate(graph, environment(graph, params, data), key)
 
+    @property
+    def named_stages(self) -> tuple[str, ...]:
+        """What a page of all stages shows; the jaxpr once shapes are known."""
+        return ("source", "ir", "checked", "estimator", *(["jaxpr"] if self._seen is not None else []))
+
     # ------------------------------------------------------------ inside
 
     def known(self, data: Mapping[str, Any]) -> tuple[Function, dict[str, Any]]:

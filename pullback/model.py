@@ -111,10 +111,14 @@ class Model:
         final = f._specialized(params, data).graph
         return to_numpyro(final, self._addresses, environment(final, params, data), self.name)
 
+    named_stages = ("source", "ir", "plates")
+
     def graph(self, stage: str = "ir") -> Any:
         """The drawing of the model: `source`, `ir`, or `plates`, the plate diagram of it."""
         from pullback.backends.draw import draw, draw_plates
         ir = self._general("sample")[0]
+        if stage not in ("source", "ir", "plates"):
+            raise ArgumentError(Diagnostic("argument", f"a model has no stage `{stage}`", help="it has `source`, `ir`, `plates`"))
         if stage == "plates":
             return draw_plates(ir, name=self.name)
         return draw({"ir": ir}, stage, source=self.declared.module.source, name=self.name)

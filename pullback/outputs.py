@@ -5,6 +5,7 @@ Parameters are safetensors, a network's leaves by their paths (`w/0/weight`), so
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 from typing import IO, Any, Iterator, Mapping
 
@@ -16,7 +17,7 @@ STAGES = ("source", "checked", "estimator")
 
 
 def write(folder: Path, fitted: Any) -> None:
-    """Write everything; what can't be drawn or plotted on this machine is left out, with a line that says so."""
+    """Write everything; what can't be drawn or plotted on this machine is replaced by a text that says so."""
     from safetensors.numpy import save
 
     from pullback.backends.xla.checkpoint import reason
@@ -28,17 +29,26 @@ def write(folder: Path, fitted: Any) -> None:
             rows = csv.writer(file)
             rows.writerow(fitted.history)
             rows.writerows(zip(*(array.tolist() for array in fitted.history.values())))
-        objective = getattr(fitted, "objective_function", None)
-        if objective is not None:
-            (folder / "ledger.txt").write_text(f"{objective.ledger}\n", encoding="utf-8")
-            for stage in STAGES:
-                objective.graph(stage).save(folder / f"{stage}.svg")
+        objective = fitted.plan.function
+        (folder / "ledger.txt").write_text(f"{objective.ledger}\n", encoding="utf-8")
+        for stage in STAGES:
+            drawn(objective.graph(stage), folder / f"{stage}.svg")
         try:
             fitted.plot().savefig(folder / "plot.png", dpi=150)
         except ImportError:
             (folder / "plot.txt").write_text("A plot needs matplotlib: pip install 'pullback[plot]'\n")
     except OSError as error:
         raise ArgumentError(Diagnostic("file", f"can't write into `{folder}`: {reason(error)}")) from None
+
+
+def drawn(drawing: Any, path: Path) -> Path:
+    """Save a drawing; where there is no Graphviz, the DOT text in its place.  The file that was written."""
+    from pullback.backends.draw import NoRenderer
+    try:
+        return Path(drawing.save(path))
+    except NoRenderer as missing:
+        print(missing, file=sys.stderr)
+        return path.with_suffix(".dot")
 
 
 def show(fitted: Any, stream: IO[str]) -> None:

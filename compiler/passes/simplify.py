@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pullback.compiler.ir import Axis, Box, Graph, Wire
+from pullback.compiler.ir import Box, Graph, Wire, free
 
 MERGED = ("pure", "density", "estimator")
 
@@ -88,8 +88,9 @@ def trimmed(box: Box, read: set[Wire]) -> Box:
         inside = _read(body)
         inner = body.inputs[1 + len(keep):1 + len(keep) + rows]
         scanned = [(w, outer) for w, outer in zip(inner, box.inputs[count:]) if w in inside]
-        captured = tuple(w for w in box.inputs[count + rows:] if w in inside)
-        body = replace(body, inputs=(*body.inputs[:1 + len(keep)], *(w for w, _ in scanned), *captured))
+        body = replace(body, inputs=(*body.inputs[:1 + len(keep)], *(w for w, _ in scanned)))
+        captured = free(body)  # merging may have put an outer wire in the place of an inner one
+        body = replace(body, inputs=(*body.inputs, *captured))
         return box.but(inputs=(*(box.inputs[i] for i in sorted(keep)), *(w for _, w in scanned), *captured), regions=(body,),
                        outputs=tuple(box.outputs[i] for i in kept),
                        attributes={"carries": len(keep), **({"scanned": len(scanned)} if rows else {})})
@@ -97,9 +98,9 @@ def trimmed(box: Box, read: set[Wire]) -> Box:
     bound = 1 if box.op.name == "plate" else 0
     first = 1 if box.op.name == "branch" else 0
     regions = tuple(_used(replace(region, outputs=tuple(region.outputs[i] for i in kept))) for region in box.regions)
-    inside = set().union(*(_read(region) for region in regions))
-    captured = tuple(w for w in box.inputs[first:] if w in inside)
-    regions = tuple(replace(region, inputs=(*region.inputs[:bound], *captured)) for region in regions)
+    regions = tuple(replace(region, inputs=region.inputs[:bound]) for region in regions)
+    captured = tuple(dict.fromkeys(wire for region in regions for wire in free(region)))
+    regions = tuple(replace(region, inputs=(*region.inputs, *captured)) for region in regions)
     return box.but(inputs=(*box.inputs[:first], *captured), regions=regions, outputs=tuple(box.outputs[i] for i in kept))
 
 

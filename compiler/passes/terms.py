@@ -28,7 +28,7 @@ def terms(graph: Graph) -> Graph:
 def split(graph: Graph, value: Wire, names: Names, random: frozenset[Wire]) -> Graph:
     """The graph whose output is the sum of the terms of `value`; `random`: inputs that are random."""
     work = Split(graph, names, random)
-    found = work.terms(value, 1.0, ())
+    found = work.counted(value)
     boxes = work.finish()
     output = replace(value, name=names.fresh("total"), axes=())
     boxes.append(Box(op.terms, tuple(term.wire for term in found), (output,), span=value.span, attributes={
@@ -63,6 +63,17 @@ class Split:
         if any(w in self.random for w in inputs):
             self.random.add(wire)
         return wire
+
+    def counted(self, wire: Wire) -> list[Term]:
+        """The terms of a wire; one that is the same for every element of a plate counts as often as there are elements."""
+        found = []
+        for term in self.terms(wire, 1.0, ()):
+            coefficient = term.coefficient
+            for axis in term.sums:
+                if axis not in term.wire.axes:
+                    coefficient = coefficient * ratio(axis.size)
+            found.append(replace(term, coefficient=coefficient, sums=tuple(a for a in term.sums if a in term.wire.axes)))
+        return found
 
     def terms(self, wire: Wire, coefficient, sums: tuple[Axis, ...]) -> list[Term]:
         box = self.producer.get(wire)
@@ -246,7 +257,7 @@ class Split:
         inner = Split(body, self.names, frozenset(w for w in body.inputs if w in carries or w in self.random))
         groups = []
         for total in totals:
-            groups.append(inner.terms(total.coefficient, 1.0, ()))
+            groups.append(inner.counted(total.coefficient))
         boxes = inner.finish()
         outputs = []
         for total, group in zip(totals, groups):

@@ -12,13 +12,19 @@ from examples import data
 from examples.story import Story, network, sigmoid
 
 
-def gradients(objective, key, params, draws, **given):
-    """Mean and variance of the gradient, coordinate by coordinate, in float64."""
+def gradient(objective, key, params, **given):
+    return np.asarray(ravel_pytree(objective.value_and_grad(key, params, **given)[1])[0], np.float64)
+
+
+def spread(objective, key, params, along, draws, **given):
+    """Of several gradients: the sum of the coordinates' variances, and each one's share along a direction."""
     total = squares = 0.0
+    shares = []
     for k in jax.random.split(key, draws):
-        flat = np.asarray(ravel_pytree(objective.value_and_grad(k, params, **given)[1])[0], np.float64)
+        flat = gradient(objective, k, params, **given)
         total, squares = total + flat, squares + flat ** 2
-    return total / draws, (squares - total ** 2 / draws) / (draws - 1)
+        shares.append(flat @ along / (along @ along))
+    return np.sum(squares - total ** 2 / draws) / (draws - 1), np.array(shares)
 
 
 def main(argv=None):
@@ -31,15 +37,14 @@ def main(argv=None):
         fit = story.fit(name, {"images": digits["images"]}, small=50)
         story.say(f"test ELBO, {name}", exact(story.key(1), fit.params, images=digits["test_images"]))
 
-    batch = digits["images"][:64]
-    right, none = gradients(exact, story.key(2), fit.params, 3, images=batch)
-    mean, variance = gradients(sampled, story.key(2), fit.params, 20 if story.small else 400, images=batch)
-    draws = 20 if story.small else 400
+    batch, draws = digits["images"][:64], 20 if story.small else 400
+    right = gradient(exact, story.key(2), fit.params, images=batch)
     story.say("norm of the gradient", np.linalg.norm(right))
-    story.say("variance of the gradient, enum", none.sum())
-    story.say("variance of the gradient, reinforce", variance.sum())
-    story.say("mean of reinforce along the gradient, relative", mean @ right / (right @ right))
-    story.say("its standard error", np.sqrt(variance @ right ** 2 / draws) / (right @ right))
+    for name, objective in (("enum", exact), ("reinforce", sampled)):
+        variance, shares = spread(objective, story.key(3), fit.params, right, draws, images=batch)
+        story.say(f"variance of the gradient, {name}", variance)
+    story.say("mean of reinforce along the gradient, relative", shares.mean())
+    story.say("its standard error", shares.std(ddof=1) / draws ** 0.5)
 
     kinds = sigmoid(network(fit.params["w"], np.eye(20)))
     story.picture("kinds", kinds.reshape(-1, 28, 28), columns=10)

@@ -2,6 +2,7 @@
 
     python -m tests.laws.random_programs 10000            a rotating seed, printed; PULLBACK_SEED fixes it
     python -m tests.laws.random_programs --show 17        the program of a seed
+    python -m tests.laws.random_programs --shrink 17      the least that still fails of it
 
 A program has finite choices (and now and then a normal one, on quadrature nodes), nested arithmetic, plates, scans with finite
 and real carries and accumulators, branches, records, and calls of functions, objectives and models; every choice gets a
@@ -266,18 +267,17 @@ def compiled(text: str, particles: int) -> tuple[str, object]:
 def tried(seed: int, limit: float) -> Outcome:
     """Compile the program of a seed and compare it with what it means."""
     text, particles = program(seed)
+    return compared(seed, text, particles, limit)
+
+
+def compared(seed: int, text: str, particles: int, limit: float) -> Outcome:
     try:
         value, gradient = exact(text, PARAMS, most=4 * PATHS)
     except TooMany:
         return Outcome(seed, text, "skipped")
     try:
         text, f = compiled(text, particles)
-    except pb.ProgramError as error:
-        return Outcome(seed, text, "failed", why=f"refused: {error}")
-    except Exception as error:
-        return Outcome(seed, text, "failed", why=f"{type(error).__name__}: {error}")
-    rules = {type(box.rule).__name__ for box in f.stages(PARAMS)["checked"].walk() if box.op.name == "draw"}
-    try:
+        rules = {type(box.rule).__name__ for box in f.stages(PARAMS)["checked"].walk() if box.op.name == "draw"}
         if rules <= {"Enum"}:
             seen = estimate(f, PARAMS, seed=seed, most=1, batch=1)
             size = np.concatenate([[value], gradient])
@@ -290,12 +290,50 @@ def tried(seed: int, limit: float) -> Outcome:
             if not worst < SUSPECT:
                 seen = estimate(f, PARAMS, seed=seed + 1, relative=0.0, most=10 * SAMPLES, batch=SAMPLES)
                 worst = float(np.abs(seen.z(value, gradient)).max())
-    except Exception as error:
+    except pb.ProgramError as error:
+        return Outcome(seed, text, "failed", why=f"refused: {error}")
+    except Exception as error:  # a crash of the compiler is what is looked for
         return Outcome(seed, text, "failed", why=f"{type(error).__name__}: {error}")
     if worst < allowed:
         return Outcome(seed, text, kind, worst)
     why = f"{kind}: {worst:.3g} for at most {allowed:.3g}; value {seen.value:.6g} for {value:.6g}, gradient {seen.gradient} for {gradient}"
     return Outcome(seed, text, "failed", worst, why + f" (± {seen.gradient_error}); particles {particles}")
+
+
+def shrunk(found: Outcome, particles: int, limit: float) -> Outcome:
+    """The failing program without the lines (each with its block) and the terms of its value that the failure does not need."""
+    lines, place = found.text.rstrip().split("\n"), 0
+    while place < len(lines):
+        depth = len(lines[place]) - len(lines[place].lstrip())
+        end = place + 1
+        while end < len(lines) and len(lines[end]) - len(lines[end].lstrip()) > depth:
+            end += 1
+        now = smaller(found, [*lines[:place], *lines[end:]], particles, limit)
+        if now is None and end > place + 1 and lines[place].lstrip().startswith(("for", "if")):
+            inner = [line[4:] for line in lines[place + 1:end]]
+            now = smaller(found, [*lines[:place], *inner, *lines[end:]], particles, limit)
+        if now is None:
+            place += 1
+        else:
+            found, lines = now, now.text.rstrip().split("\n")
+    head, _, value = lines[-1].partition("return ")
+    parts = value.split(" + ")
+    for part in list(parts):
+        fewer = [p for p in parts if p is not part]
+        now = smaller(found, [*lines[:-1], f"{head}return {' + '.join(fewer)}"], particles, limit) if fewer else None
+        if now is not None:
+            found, parts = now, fewer
+    return found
+
+
+def smaller(found: Outcome, lines: list[str], particles: int, limit: float) -> Outcome | None:
+    """The outcome of a smaller program, if it fails in the same way."""
+    try:
+        now = compared(found.seed, "\n".join(lines) + "\n", particles, limit)
+    except Exception:  # not a program
+        return None
+    same = now.why.partition(":")[0] == found.why.partition(":")[0]
+    return now if now.kind == "failed" and same and not now.why.startswith("refused") else None
 
 
 def run(count: int, start: int) -> list[Outcome]:
@@ -309,6 +347,11 @@ def main(arguments: list[str]) -> int:
     jax.config.update("jax_disable_most_optimizations", True)
     if arguments[:1] == ["--show"]:
         print(program(int(arguments[1]))[0])
+        return 0
+    if arguments[:1] == ["--shrink"]:
+        seed, limit = int(arguments[1]), threshold(1000)
+        found = shrunk(tried(seed, limit), program(seed)[1], limit)
+        print(f"{found.why}\n{found.text}")
         return 0
     count = int(arguments[0]) if arguments else 200
     start = int(os.environ.get("PULLBACK_SEED", time.time_ns() // 10**6 % 10**9))
