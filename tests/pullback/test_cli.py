@@ -95,7 +95,7 @@ def test_fit(run, folder):
     (["fit", "least.pbk", *DATA, "--out", "d.csv"], 2, "a file"),
     (["eval", "least.pbk:loss", *DATA, "--params", "gone"], 2, "can't read the parameters"),
     (["check", "least.pbk", "--extern", "f=no.such:thing"], 2, "ModuleNotFoundError"),
-    (["draw", "least.pbk", "--stage", "ri"], 2, "did you mean `ir`"), (["draw", "least.pbk", "-o", "x.bmp"], 2, ".svg"),
+    (["draw", "least.pbk", "--stage", "estimater"], 2, "did you mean `estimator`"), (["draw", "least.pbk", "-o", "x.bmp"], 2, ".svg"),
     (["explain", "reparm"], 2, "did you mean `reparam`"), (["tune"], 2, "invalid choice"), ([], 2, "COMMAND")])
 def test_what_is_said(run, words, code, says):
     found, out, err = run(*words)
