@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pullback.compiler import ops as op
-from pullback.compiler.diagnostic import Diagnostic, Reported
+from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, Reported, written
 from pullback.compiler.ir import Axis, Box, Graph, Wire, free, in_order
 from pullback.compiler.weight import Region, Weight, Weights
 from pullback.compiler.type import REAL, Array
@@ -43,7 +43,23 @@ class Forward:
         return Box(op.values, (), (wire,), span=self.box.span,
                    attributes={"axis": axis, "axes": (axis,), "start": self.carries[place].type.bounds[0]})
 
+    def separate(self) -> None:
+        """A loop in a plate whose carry is enumerated must not be read across the plate: α says nothing of two elements together."""
+        mixed = self.placing.mixed.get(self.alpha, frozenset())
+        if not self.finite or not mixed:
+            return
+        drawn = [b for b in self.body.walk() if b.op is op.draw and b["address"] in self.drivers()
+                 and getattr(b.rule, "axis", "points") == "finite"]
+        held = written(self.carries[self.finite[0]].name, self.box.span)
+        reason = f"what reads the whole plate mixes the values of `{held}`, which the loop carries"
+        span = drawn[0].span if drawn else self.box.span
+        raise NotEnumerable(Diagnostic(
+            "cost", f"`{held}` is enumerated by its values in a loop that stands in a plate, and what reads the whole plate is not "
+            "a sum", span=span, label="all combinations of all elements would be evaluated", help="`by reinforce` is unbiased here"),
+            drawn[0]["address"] if drawn else None, self.box["name"], reason)
+
     def write(self) -> None:
+        self.separate()
         names, box, body = self.placing.names, self.box, self.body
         inner, work = dict(self.weights), Region()
         kept = [i for i in range(self.count) if i not in self.finite]

@@ -6,12 +6,13 @@
 """
 from __future__ import annotations
 
+from math import prod
 from typing import Callable, Collection
 
 from pullback.compiler.analyses.bias import check
 from pullback.compiler.analyses.support import mass
 from pullback.compiler.analyses.thresholds import thresholds
-from pullback.compiler.diagnostic import NotEnumerable, ProgramError, Reported
+from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.passes.ancestors import ancestors
 from pullback.compiler.passes.choose import choose
@@ -25,7 +26,9 @@ from pullback.compiler.passes.simplify import simplify
 from pullback.compiler.passes.takes import takes
 from pullback.compiler.passes.terms import terms
 from pullback.compiler.passes.unroll import short, unroll
+from pullback.compiler.type import known
 
+POINTS = 2 ** 24  # of enumerated choices at once
 NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "estimator")
 
 
@@ -36,6 +39,20 @@ def checked(graph: Graph, particles: int, refused: dict[str, str], allow_biased:
     if found:
         raise Reported(*found)
     return check(graph, allow_biased)
+
+
+def together(graph: Graph) -> Graph:
+    """The graph, if no value is there for more points of enumerated choices than a machine holds."""
+    for box in graph.walk():
+        for wire in box.outputs:
+            finite = [axis for axis in wire.axes if axis.kind == "finite" and known(axis.size)]
+            if prod(axis.size for axis in finite) > POINTS and len(finite) > 1:
+                raise Reported(Diagnostic(
+                    "cost", f"what reads {len(finite)} enumerated choices together would be evaluated "
+                    f"{prod(axis.size for axis in finite):,} times", box.span, f"the choices are "
+                    f"{', '.join(f'`{axis.name}`' for axis in finite[:4])}{', …' if len(finite) > 4 else ''}",
+                    help="`by reinforce` on some of them, or a sum in which each stands alone"))
+    return graph
 
 
 def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Collection[str]) -> list[tuple[str, Callable[[Graph], Graph]]]:
@@ -49,7 +66,7 @@ def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Co
         ("points", points),
         ("lift", lambda g: lift(g, particles)),
         ("hoist", lambda g: takes(hoist(g))),
-        ("estimator", lambda g: simplify(contract(g))),
+        ("estimator", lambda g: together(simplify(contract(g)))),
     ]
 
 

@@ -6,6 +6,7 @@ is called.
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any, Iterator
 
 from pullback.compiler import distribution as library
@@ -105,7 +106,8 @@ def names_read(node: Any) -> Iterator[s.Name]:
 # ---------------------------------------------------------------- static ints
 
 
-def static_names(declared: Declared) -> set[str]:
+@lru_cache(maxsize=4096)
+def static_names(declared: Declared) -> frozenset[str]:
     """The names that sizes, ranges, slices and static arguments are computed of, through assignments too."""
     node = declared.node
     static: set[str] = set()
@@ -123,7 +125,7 @@ def static_names(declared: Declared) -> set[str]:
         grown = set(static)
         for name in grown:
             static |= assigned.get(name, set())
-    return static
+    return frozenset(static)
 
 
 def parameters_of(node: Any) -> list[s.Parameter]:
@@ -180,17 +182,24 @@ def needed_by_call(declared: Declared, name: str, arguments: tuple[s.Argument, .
     return words
 
 
+@lru_cache(maxsize=4096)
 def calls_itself(found: Declared) -> bool:
     """Do declarations call each other in a circle?  (That is reported when they are evaluated.)"""
     seen, todo = set(), [found]
     while todo:
-        one = todo.pop()
-        for node in walk(one.node):
-            if isinstance(node, s.Call) and isinstance(node.function, s.Name):
-                inner = one.module.declared.get(node.function.name) or one.module.imported.get(node.function.name)
-                if inner is found:
-                    return True
-                if isinstance(inner, Declared) and id(inner) not in seen:
-                    seen.add(id(inner))
-                    todo.append(inner)
+        for inner in callees(todo.pop()):
+            if inner is found:
+                return True
+            if inner not in seen:
+                seen.add(inner)
+                todo.append(inner)
     return False
+
+
+@lru_cache(maxsize=4096)
+def callees(declared: Declared) -> tuple[Declared, ...]:
+    """The declarations that a declaration calls by name."""
+    module = declared.module
+    found = [module.declared.get(node.function.name) or module.imported.get(node.function.name)
+             for node in walk(declared.node) if isinstance(node, s.Call) and isinstance(node.function, s.Name)]
+    return tuple(dict.fromkeys(one for one in found if isinstance(one, Declared)))

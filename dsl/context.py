@@ -131,6 +131,7 @@ class Work:
         self.writer = Writer()
         self.found: list[Diagnostic] = []
         self.calls: list[Call] = []
+        self.made = 0
         self.library = library
         self.addresses: set[str] = set()
         self.loops: set[str] = set()

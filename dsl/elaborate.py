@@ -59,7 +59,10 @@ def load(source: Source, *, library: Path, folder: Path | None = None, externs: 
     found = list(loader.found)
     undetermined: dict[str, str] = {}
     for name, declared in module.declared.items():
-        found += checked(loader, declared, undetermined)
+        wrong = checked(loader, declared, undetermined)
+        if any(diagnostic.code == "cost" for diagnostic in wrong):
+            module.costly.add(declared)
+        found += wrong
     for name in module.constants:
         try:
             module.constant(name)
@@ -108,7 +111,7 @@ def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) ->
             case "objective":
                 objective_graph_of(declared, work)
             case "model":
-                model_checked(declared, loader)
+                density_graph(declared, work)  # goes through it as a draw, too
             case "function":
                 from pullback.dsl.graphs import function_checked
                 function_checked(declared, work)
@@ -127,18 +130,6 @@ def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) ->
     except RecursionError:
         return [Diagnostic("cost", f"`{declared.name}` is nested too deeply", headed(declared.node.span))]
     return work.found
-
-
-def model_checked(declared: Declared, loader: Loader) -> None:
-    """A model is gone through as a draw and, with what it drew, as a log density."""
-    try:
-        sample_graph(declared, Work(loader.is_library))
-    except ProgramError as problem:
-        improper = [d for d in problem.diagnostics if d.code == "density"]
-        if len(improper) < len(problem.diagnostics):
-            raise
-        return
-    density_graph(declared, Work(loader.is_library))
 
 
 # ---------------------------------------------------------------- graphs

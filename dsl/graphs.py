@@ -162,7 +162,7 @@ def trace_leaves(ctx: Context, trace: Record) -> list[tuple[str, Wire]]:
     return named_leaves(lifted(ctx, Record(trace.fields), None, "a choice"), "")
 
 
-def drawn_trace(ctx: Context, model: Any, declared: Declared) -> Record:
+def drawn_trace(ctx: Context, model: Any, declared: Declared, improper: bool = False) -> Record:
     hidden: tuple[str, ...] = ()
     while isinstance(model, Marginal):
         hidden, model = (*hidden, *model.names), unfolded(ctx, model.model, ())
@@ -170,7 +170,7 @@ def drawn_trace(ctx: Context, model: Any, declared: Declared) -> Record:
         site = Site("value", [], None, None, declared.node.span)
         from pullback.dsl.modes import drawn
         return Record({"value": drawn(ctx, site, model)})
-    inside = enter(ctx, model, Sampling(), ())
+    inside = enter(ctx, model, Sampling(improper=improper), ())
     value = returned_of(inside, model)
     fields = trace_of(inside, inside.tape, declared.node.span)
     return Record({name: item for name, item in fields.items() if name not in hidden and item is not WRONG}, declared.name, value)
@@ -178,7 +178,7 @@ def drawn_trace(ctx: Context, model: Any, declared: Declared) -> Record:
 
 def density_graph(declared: Declared, work: Work, arguments: Mapping[str, Any] = NONE, sizes: Mapping[str, int] = NONE,
                   shapes: Mapping[str, Any] = NONE, loaded: Any = None) -> tuple[Graph, list[str]]:
-    """The trace's types are those of a draw; choices of `flat` and models with factors have no draw: types from `shapes`."""
+    """The types of the trace are those of a draw, unless `shapes` gives them as that of `trace`."""
     trace_types = shapes.get("trace")
     ctx = top(declared, work, "model")
     wires: list[Wire] = []
@@ -186,7 +186,7 @@ def density_graph(declared: Declared, work: Work, arguments: Mapping[str, Any] =
     if trace_types is None:
         with ctx.writer.region():
             addresses, loops = set(ctx.work.addresses), set(ctx.work.loops)
-            trace = drawn_trace(ctx, model, declared)
+            trace = drawn_trace(ctx, model, declared, improper=True)
             trace = Record(trace.fields)
             from pullback.dsl.join import lifted
             trace = lifted(ctx, trace, None, "a choice")

@@ -74,11 +74,12 @@ class Depth:
     """
 
     def __init__(self) -> None:
-        self.signs, self.levels = 0, [[0, 0]]
+        self.signs, self.powers, self.levels = 0, 0, [[0, 0]]
 
     def after(self, kind: str) -> int:
         level = self.levels[-1]
         self.signs = self.signs + 1 if kind in ("MINUS", "NOT") else 0
+        self.powers = self.powers + 1 if kind == "POWER" else 0 if kind not in ("NUMBER", "NAME", "MINUS") else self.powers
         if kind in ("ELSE", "REDUCE", "ARGMIN"):
             level[0] += 1
         elif kind == "COMMA":
@@ -91,7 +92,7 @@ class Depth:
             self.levels.append([0, 0])
         elif kind in CLOSING and len(self.levels) > 1:
             self.levels.pop()
-        return max(self.signs, *level)
+        return max(self.signs, self.powers, *level)
 
 
 def line_end(token: Token, before: Token | None, columns: list[int], column: int) -> Iterator[Token]:

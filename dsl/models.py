@@ -102,6 +102,8 @@ def bind_values(ctx: Context, declared: Declared, values: dict[str, tuple[Any, S
 
 # ---------------------------------------------------------------- calls as boxes
 
+CALLS = 2000  # that one graph may hold
+
 
 def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span | None, body: Callable[[], Any],
            base: str = "") -> Any:
@@ -113,6 +115,12 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
                     help="write a loop")
     if len(work.calls) > 60:
         raise error("cost", f"`{declared.name}` is the 60th call inside a call", span)
+    if declared in declared.module.costly:
+        raise Poisoned
+    work.made += 1
+    if work.made > CALLS:
+        raise error("cost", f"this is the {CALLS:,}th call that is written out, of `{declared.name}`", span,
+                    help="each call is compiled anew: give a value that is read twice a name, or write a loop")
     work.calls.append(Call(declared, span))
     before = len(work.found)
     try:
@@ -207,7 +215,8 @@ def sampled(ctx: Context, model: Any, path: tuple, site: Any) -> Any:
         raise pending("extern model", site.span)
 
     def body() -> Record:
-        inside = enter(ctx, model, Sampling(), path)
+        improper = getattr(ctx.activation.mode, "improper", False)
+        inside = enter(ctx, model, Sampling(improper=improper), path)
         value = returned_of(inside, model)
         return Record(trace_of(inside, inside.tape, model.declared.node.span), model.name, value)
     start = len(ctx.writer.block.boxes)

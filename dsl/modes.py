@@ -37,15 +37,18 @@ class Site:
 
 
 class Sampling:
-    """`keeps`: is a trace wanted (an objective's choices have none)?"""
+    """`keeps`: is a trace wanted (an objective's choices have none)?  `improper`: only the shape of the trace is, so that
+    what has no draw (`flat`, `factor`) is passed over."""
 
-    def __init__(self, keeps: bool = True):
-        self.keeps = keeps
+    def __init__(self, keeps: bool = True, improper: bool = False):
+        self.keeps, self.improper = keeps, improper
 
     def gives(self, name: str) -> bool:
         return False
 
     def factor(self, ctx: Context, value: Wire, span: Span) -> None:
+        if self.improper:
+            return
         raise error("density", "a model with a `factor` can't be drawn from", span,
                     label="this leaves the model unnormalized", help="`logp` of it is fine; a guide has no factors")
 
@@ -62,6 +65,8 @@ def drawn(ctx: Context, site: Site, source: Any) -> Any:
         alternatives = tuple(dict.fromkeys((site.name, *site.aliases, source.name)))
         path, _ = ctx.work.address((*ctx.path, alternatives), ctx.mark)
         return sampled(ctx, source, path, site)
+    if isinstance(source, Flat) and getattr(ctx.activation.mode, "improper", False):
+        return placeholder(ctx, site, source)
     if isinstance(source, Flat):
         raise error("density", "`flat` can't be drawn from: it has no total mass", site.span,
                     help="`logp` of the model is fine; a guide needs a proper distribution")
@@ -208,7 +213,8 @@ def placeholder(ctx: Context, site: Site, source: Any) -> Any:
     """A draw in the place of what a trace lacks, so that the rest can be gone through; the graph is not kept."""
     if isinstance(source, Flat):
         from pullback.dsl.join import filler
-        return filler(ctx, source.type, site.span)
+        inside = filler(ctx, source.type, site.span)
+        return ctx.writer.emit(op.identity, (inside,), span=site.span, base=site.name, types=(source.type,))[0]
     return drawn(ctx, site, source)
 
 

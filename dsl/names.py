@@ -38,6 +38,7 @@ class Module:
         self.values: dict[str, Any] = {}
         self.networks: dict[str, Any] = {}
         self.under_way: list[str] = []
+        self.costly: set[Declared] = set()
 
     def find(self, name: str) -> Any:
         """What a name of the top level means, or None."""

@@ -13,6 +13,7 @@ from pullback.compiler.type import Array, known, same_shape
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Activation, Context, Scope, Work, error
 from pullback.dsl.matching import declared as type_of
+from pullback.dsl.writer import check_size
 from pullback.dsl.values import Constant, Declared, describe, is_static
 
 
@@ -24,6 +25,8 @@ def record(module: Any, found: Declared) -> Network:
     made: list[Layer] = []
     for operand in node.value.operands if isinstance(node.value, s.Chain) and set(node.value.operators) == {">>"} else (node.value,):
         made.append(layer(ctx, operand, made[-1].codomain if made else domain))
+    for type in (leaf for one in made for leaf in one.leaves.values()):
+        check_size(type, node.value.span)
     last = made[-1].codomain
     if same_shape(last, codomain) is not True:
         raise error("size", f"`{node.name}` is declared to give a `{Array('real', codomain)}`, and its last layer gives a "

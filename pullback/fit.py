@@ -36,6 +36,8 @@ class Fit:
 
     def __init__(self, loaded: elaborate.Loaded, declared: Declared):
         self.loaded, self.declared = loaded, declared
+        self._plans: dict[Any, runner.Plan] = {}
+        self._functions: dict[str, Function] = {}
 
     name = property(lambda self: self.declared.name)
     doc = property(lambda self: self.declared.doc)
@@ -94,14 +96,25 @@ class Fit:
         steps, particles, rules: instead of the program's.  save_every: steps between checkpoints (else half a minute).
         every: record each so many steps in the history.  notify: hears warnings (by default they are Python's).
         """
-        plan = self.prepare(data or {}, steps=steps, **settings)
-        return runner.run(plan, key, plan.data, init.state if isinstance(init, Fitted) else init, progress=progress,
+        plan, arrays = self.prepare(data or {}, steps=steps, **settings)
+        return runner.run(plan, key, arrays, init.state if isinstance(init, Fitted) else init, progress=progress,
                           checkpoint=checkpoint, resume=resume, save_every=save_every, every=every, notify=notify or warn)
 
-    def prepare(self, data: Mapping[str, Any], *, steps: int | None = None, **settings: Any) -> runner.Plan:
-        """The fit as it is run: of these data's sizes, with what is not as the program says."""
-        function, arrays = self.compile(**settings).known(data)
+    def prepare(self, data: Mapping[str, Any], *, steps: int | None = None, **settings: Any
+                ) -> tuple[runner.Plan, dict[str, Any]]:
+        """The fit as it is run, of these data's sizes and with these settings, and the data as arrays of their types.
+
+        There is one plan for each set of sizes and settings, so that a second run compiles nothing.
+        """
+        function, arrays = self._compiled(settings).known(data)
         arrays, sizes = self._fitted(function, arrays)
+        which = (steps, repr(sorted(settings.items(), key=str)), repr(sorted(sizes.items())), jax.config.jax_enable_x64)
+        if which not in self._plans:
+            self._plans[which] = self._planned(function, sizes, steps, settings)
+        return self._plans[which], arrays
+
+    def _planned(self, function: Function, sizes: Mapping[str, int], steps: int | None, settings: Mapping[str, Any]
+                 ) -> runner.Plan:
         plan = self.plan(sizes)
         steps = steps or plan.steps
         if steps is None:
@@ -111,25 +124,33 @@ class Fit:
             self.name, lambda key, params, data: function.value_and_grad(key, params, **data),
             lambda key, params, data: function(key, params, **data), plan.maximize, variables(plan), self._optimizers(plan),
             steps, digest=self._digest(function, settings), locate=function.locate, posterior=draws_of(plan, function),
-            span=self.declared.node.span, function=function, data=arrays)
+            span=self.declared.node.span, function=function)
+
+    def _compiled(self, settings: Mapping[str, Any]) -> Function:
+        if not settings:
+            return self.objective
+        which = repr(sorted(settings.items(), key=str))
+        if which not in self._functions:
+            self._functions[which] = self.compile(**settings)
+        return self._functions[which]
 
     def estimate(self, seed: Any, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,
                  draws: int = 100, **settings: Any) -> Estimate:
         """The objective and its gradient's norms with their standard errors, at the program's starts or at `params`."""
         key = jax.random.key(seed) if isinstance(seed, int) else seed
-        plan = self.prepare(data or {}, **{"steps": 1, **settings})
-        runner.finite(jax.tree.map(jax.numpy.asarray, plan.data))
+        plan, arrays = self.prepare(data or {}, **{"steps": 1, **settings})
+        runner.finite(jax.tree.map(jax.numpy.asarray, arrays))
         if params is None:
             params = constrain(plan.variables, start(plan.variables, key, {}))
-        return estimate(plan.function, key, params, plan.data, draws)
+        return estimate(plan.function, key, params, arrays, draws)
 
     def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
         """As the command line asks for what it draws: at the sizes of the data, where there are any."""
         if not data and self.given:
             return self.compile(**{name: value for name, value in settings.items() if name != "steps"})
-        plan = self.prepare(data, **{"steps": 1, **settings})
+        plan, arrays = self.prepare(data, **{"steps": 1, **settings})
         params = constrain(plan.variables, start(plan.variables, jax.random.key(seed), {}))
-        return plan.function.specialize(params, **plan.data)
+        return plan.function.specialize(params, **arrays)
 
     # ------------------------------------------------------------ inside
 

@@ -34,7 +34,7 @@ def answer(text: str, name: str = "program") -> list:
 HEAD = "objective f(p: unit):\n"
 LARGE = {
     "50 MB": ("# " + "x" * 49 + "\n") * 1_000_000,
-    "a line of 900 kB": "x = " + "1 + " * 225_000 + "1",
+    "a long line": "x = " + "1 + " * 10_000 + "1",
     "brackets": "x = " + "(" * 100_000 + "1" + ")" * 100_000,
     "brackets left open": "x = " + "(" * 100_000,
     "lists": "x = " + "[" * 100_000 + "]" * 100_000,
@@ -43,7 +43,7 @@ LARGE = {
     "powers": "x = " + "2^" * 100_000 + "1",
     "calls": HEAD + "    return " + "sin(" * 100_000 + "p" + ")" * 100_000,
     "ifs": "model m():\n" + "".join("    " * i + "if true:\n" for i in range(1, 400)) + "    " * 400 + "x = 1\n",
-    "elifs": HEAD + "    if p > 1: x = 1.0\n" + "    elif p > 1: x = 1.0\n" * 2_000 + "    else: x = 2.0\n    return x",
+    "elifs": HEAD + "    if p > 1: x = 1.0\n" + "    elif p > 1: x = 1.0\n" * 1_000 + "    else: x = 2.0\n    return x",
     "fields": HEAD + "    return p" + ".x" * 100_000,
     "types": "objective f(x: " + "(real, " * 5_000 + "int" + ")" * 5_000 + "): return 1.0",
     "strings": 'x = "' + "{" * 100_000 + '"',

@@ -9,6 +9,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Mapping
 
+from pullback.backends.draw.labels import printable
 from pullback.backends.draw.palette import css
 from pullback.backends.draw.render import INSTALL, NoRenderer
 from pullback.backends.draw.scene import Badge, Node
@@ -82,6 +83,11 @@ document.getElementById('theme').onclick=()=>{const r=document.documentElement,
 """
 
 
+def said(text: str) -> str:
+    """Text of a program in HTML."""
+    return html.escape(printable(text))
+
+
 def page(drawings: Mapping[str, Drawing], source: Source | None = None, title: str = "") -> str:
     """A page of these stages.  `source` is shown beside them; without it, the `source` stage's text if there is one."""
     title = title or next((drawing.name for drawing in drawings.values() if drawing.stage != "source"), "program")
@@ -90,21 +96,21 @@ def page(drawings: Mapping[str, Drawing], source: Source | None = None, title: s
     beside = listing(listed.scene.nodes[0]) if listed is not None else plain(source) if source is not None else ""
     words = next((drawing.scene.words[:1] for drawing in drawings.values() if drawing.scene.words), [])
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>{html.escape(title)}</title><style>{css(page=True)}{STYLE}</style></head>\n<body><header>"
-            f"<h1>{html.escape(title)}</h1><span>{html.escape(' '.join(words))}</span>"
+            f"<title>{said(title)}</title><style>{css(page=True)}{STYLE}</style></head>\n<body><header>"
+            f"<h1>{said(title)}</h1><span>{said(' '.join(words))}</span>"
             f'<button id="theme" type="button">light / dark</button></header>\n'
             f"<main>{beside}<section>{''.join(pictures)}</section></main>\n<script>{SCRIPT}</script></body></html>\n")
 
 
 def stage(drawing: Drawing) -> str:
     """One picture, with its folds opened beside it, hidden until asked for."""
-    name = html.escape(drawing.stage)
-    words = html.escape("   ".join(drawing.scene.words))
+    name = said(drawing.stage)
+    words = said("   ".join(drawing.scene.words))
     try:
         shown = drawing.svg(page=True)
     except NoRenderer:
-        return (f"<details open><summary><h2>{name}</h2></summary><p>{html.escape(INSTALL)}</p>"
-                f"<pre>{html.escape(drawing.dot)}</pre></details>")
+        return (f"<details open><summary><h2>{name}</h2></summary><p>{said(INSTALL)}</p>"
+                f"<pre>{said(drawing.dot)}</pre></details>")
     templates, buttons = [], []
     if drawing.folds:
         prefix = re.sub(r"[^\w-]", "-", drawing.stage)
@@ -119,13 +125,13 @@ def stage(drawing: Drawing) -> str:
 
 
 def template(key: str, svg: str) -> str:
-    return f'<template data-key="{html.escape(key)}">{svg}</template>'
+    return f'<template data-key="{said(key)}">{svg}</template>'
 
 
 def opened(drawing: Drawing) -> str:
     """The equations of a JAX program as text, box by box."""
-    rows = [f"<details><summary>{html.escape(node.name)} <small>{html.escape(node.second)}</small></summary>"
-            f"<pre>{html.escape(chr(10).join(node.tip))}</pre></details>"
+    rows = [f"<details><summary>{said(node.name)} <small>{said(node.second)}</small></summary>"
+            f"<pre>{said(chr(10).join(node.tip))}</pre></details>"
             for node in drawing.scene.nodes if node.shape == "fold"]
     return "".join(rows)
 
@@ -143,11 +149,11 @@ def plain(source: Source) -> str:
 
 def line(number: int, text: str, badges: tuple[Badge, ...] = ()) -> str:
     shown = "".join(badge(one) for one in badges)
-    return (f'<li id="line-{number}" class="line-{number}"><i>{number}</i><span>{html.escape(text)}</span>'
+    return (f'<li id="line-{number}" class="line-{number}"><i>{number}</i><span>{said(text)}</span>'
             f"{f'<b>{shown}</b>' if shown else ''}</li>")
 
 
 def badge(one: Badge) -> str:
     filled = "" if one.outlined else " filled"
-    word = f'<span class="badge word {html.escape(one.word)}">{html.escape(one.word)}</span>' if one.word else ""
-    return f'<span class="badge {one.tint}{filled}">{html.escape(one.text)}</span>{word}'
+    word = f'<span class="badge word {said(one.word)}">{said(one.word)}</span>' if one.word else ""
+    return f'<span class="badge {one.tint}{filled}">{said(one.text)}</span>{word}'

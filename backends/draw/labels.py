@@ -16,9 +16,14 @@ _SPACES = re.compile("[ \t\r\n\f\v\x1c-\x1f\x85\u2028\u2029]+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
 
 
+def printable(text: str) -> str:
+    """Without what no XML may hold."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
 def clean(text: str) -> str:
-    """Without what no XML may hold, on one line; spaces that may not break are kept."""
-    return _SPACES.sub(" ", _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text)))
+    """On one line too; spaces that may not break are kept."""
+    return _SPACES.sub(" ", printable(text))
 
 
 def clip(text: str, width: int) -> str:

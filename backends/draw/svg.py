@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from pullback.backends.draw.labels import printable
 from pullback.backends.draw.palette import css, themed
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -21,7 +22,7 @@ def finished(svg: str, theme: str = "auto", page: bool = False, name: str = "") 
     root = ElementTree.fromstring(re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL))
     root.set("class", "pullback")
     root.set("role", "group" if page else "img")
-    root.set("aria-label", name)
+    root.set("aria-label", printable(name))
     for group in root.iter(f"{{{SVG}}}g"):
         if group.get("id", "").startswith("a_"):
             anchored(group)

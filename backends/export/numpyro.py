@@ -2,7 +2,7 @@
 
     plate      one sample site over `numpyro.plate`s, outermost first
     scan       NumPyro's own `scan`; its sites are stacked by steps
-    branch     both sides are sites, masked by which one was taken
+    branch     the choices of both sides are sites, masked by which one was taken
 
 An address that several choices make (`z[0] ~ …`, then `z[t] ~ …` in a loop), or one whose loops stand in another order than
 NumPyro stacks them, is a deterministic site of that name over sites `z[0]`, `z[1..40]`.  The model is called without
@@ -87,7 +87,10 @@ def named_sites(graph: Graph, addresses: Sequence[str]) -> dict[str, Site]:
 def place_name(place: Any, draw: Box) -> str:
     if isinstance(place, tuple):
         return f"{place[0]}..{place[1]}"
-    return str(place) if isinstance(place, int) and place is not False else draw["address"].rpartition(".")[2]
+    if isinstance(place, int) and place is not False:
+        return str(place)
+    sides = [segment[0] for segment in draw.get("path", ()) if segment[0] in ("if", "else")]
+    return sides[-1] if sides else "."
 
 
 def assembled(graph: Graph, output: Wire) -> list[tuple[Box, Any]]:
@@ -106,6 +109,8 @@ def assembled(graph: Graph, output: Wire) -> list[tuple[Box, Any]]:
             return assembled(graph, box.inputs[0])
         case op.concat:
             return concatenated(graph, box)
+        case op.where if "branch" in box.attributes:  # each side sees the whole value, and is masked
+            return [found for wire in box.inputs[1:] for found in assembled(graph, wire)]
         case op.scan:
             body, at = box.regions[0], box.outputs.index(output)
             inner = assembled(body, body.outputs[at])

@@ -42,7 +42,7 @@ class Plan:
     optimizers: each with the names of the parameters that are its own.  digest: tells one program from another.
     locate(key, params, data): the first value that is not finite, as its name and its place; None if all are.
     posterior(key, params, data, draws, of): draws by address, where there is one model to draw them from, or `of` says
-    which.  function, data: what the face keeps of the compiled objective and of what was given.
+    which.  function: the compiled objective, for whoever wants its ledger and drawings.
     """
 
     name: str
@@ -57,7 +57,6 @@ class Plan:
     posterior: Posterior | None = None
     span: Span | None = None
     function: Any = None
-    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

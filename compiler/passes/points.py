@@ -68,7 +68,7 @@ class Placing:
     def draw(self, box: Box, weights: Weights, log: bool, work: Region) -> Box:
         site, shape, value = box["address"], self.shape(box), box.output
         size, joint = shape.size, frozenset()
-        if shape.kind == "finite" and size is not None and self.mixed.get(site) and not log:
+        if shape.kind == "finite" and size is not None and self.mixed.get(site):
             joint = self.mixed[site]
             size = product(box, size, joint)
         axis = None if size is None else Axis(shape.kind, site, size)
@@ -85,7 +85,7 @@ class Placing:
             outputs = (value, weight)
             weights[(site, False)] = Weight(
                 weight, logarithm, () if axis is None else (axis,), getattr(box.rule, "center", None), joint,
-                frozenset(a for a in box.axes if a.kind == "plate"))
+                frozenset(a for a in box.axes if a.kind == "plate") - joint)
         return replace(box, op=op.points, outputs=outputs, attributes=attributes)
 
     def weighted(self, box: Box, weights: Weights, log: bool, context: frozenset[Axis], work: Region) -> Box:

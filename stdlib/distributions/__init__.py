@@ -1,7 +1,7 @@
 """The distributions of the library, by name.
 
 A module of this package holds a family and lists its records in `RECORDS`; there is no other register.  The first
-record of a name is the one that positional arguments mean: `bernoulli(0.3)` has probs, `bernoulli(logits = 0.3)` logits.
+of a name is the one that positional arguments mean: `bernoulli(0.3)` has probs, `bernoulli(logits = 0.3)` logits.
 The formulas are JAX's; NumPyro is imported only when a record's `numpyro` is called, or by the few that wrap it.
 """
 from __future__ import annotations

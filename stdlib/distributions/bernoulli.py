@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from pullback.compiler.distribution import Finite, Noise
+from pullback.compiler.distribution import Finite
 from pullback.stdlib.distributions.numerics import betaln, exponential, fine_uniform, power, power1m, settled, within
 from pullback.stdlib.distributions.record import BOOLEAN, NATURAL, RANGE, floats, make, plain
 
@@ -131,7 +131,7 @@ RECORDS = (
     make("binomial", "total_count: natural = 1, logits: real", RANGE, binomial_logits_log_prob, kind="int",
          **_binomial(sigmoid), numpyro="Binomial", doc="C(n, x)·pˣ·(1 − p)ⁿ⁻ˣ, n = total_count, p = σ(logits)"),
     make("geometric", "probs: unit", NATURAL, geometric_probs_log_prob, kind="int", numpyro="Geometric",
-         sample=lambda key, dtype, shape, probs: geometric_sample(key, dtype, shape, jnp.log1p(-jnp.asarray(probs, dtype))),
+         sample=lambda key, dtype, shape, p: geometric_sample(key, dtype, shape, jnp.log1p(-jnp.asarray(p, dtype))),
          mean=lambda probs: (1 - probs) / probs, doc="(1 − probs)ˣ·probs, x the failures before the first success"),
     make("geometric", "logits: real", NATURAL, geometric_logits_log_prob, kind="int", numpyro="Geometric",
          sample=lambda key, dtype, shape, t: geometric_sample(key, dtype, shape, -softplus(jnp.asarray(t, dtype))),

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
-from pullback.stdlib.distributions.numerics import (LOG_2PI, deviance, exponential, inner, limit, settled, stirling, within)
+from pullback.stdlib.distributions.numerics import (LOG_2PI, deviance, exponential, inner, limit, settled, stirling,
+                                                    within)
 from pullback.stdlib.distributions.positive import log_gamma
 from pullback.stdlib.distributions.record import UNIT, floats, make, plain
 
@@ -33,7 +34,7 @@ def log_uniform_log_prob(value: Any, low: Any, high: Any) -> Any:
 
 
 def beta_log_prob(value: Any, concentration1: Any, concentration0: Any) -> Any:
-    """Around its mean, so that large concentrations do not cancel: with n = a + b, the deviances of nx from a and n(1 − x) from b."""
+    """Around its mean, so that large concentrations do not cancel: how far nx is from a, n(1 − x) from b."""
     value, a, b = floats(value, concentration1, concentration0)
     inside = (value > 0) & (value < 1)
     x = jnp.where(inside, value, 0.5)
@@ -52,7 +53,8 @@ def _ends(value: Any, zero: Any, one: Any) -> Any:
 def beta_sample(key: Any, dtype: Any, shape: tuple, concentration1: Any, concentration0: Any) -> Any:
     """A ratio of gammas: its pathwise derivative is right in the mean, not draw by draw −(∂F/∂θ)/p."""
     one, zero = random.split(key)
-    return inner(jax.nn.sigmoid(log_gamma(one, dtype, shape, concentration1) - log_gamma(zero, dtype, shape, concentration0)))
+    log_odds = log_gamma(one, dtype, shape, concentration1) - log_gamma(zero, dtype, shape, concentration0)
+    return inner(jax.nn.sigmoid(log_odds))
 
 
 def proportions(mean: Any, concentration: Any) -> tuple[Any, Any]:
@@ -96,12 +98,14 @@ RECORDS = (
          noise=plain(random.uniform, lambda noise, low, high: low + noise * (high - low)),
          mean=lambda low, high: (low + high) / 2, jumps_in=frozenset({"low", "high"}),
          doc="1/(high − low) for low ≤ x ≤ high"),
-    make("log_uniform", "low: positive, high: positive", between("low", "high"), log_uniform_log_prob, numpyro="LogUniform",
+    make("log_uniform", "low: positive, high: positive", between("low", "high"), log_uniform_log_prob,
+         numpyro="LogUniform",
          noise=plain(random.uniform, lambda noise, low, high: low * jnp.exp(noise * jnp.log(high / low))),
          mean=lambda low, high: (high - low) / jnp.log(high / low), jumps_in=frozenset({"low", "high"}),
          doc="1/(x·log(high/low)) for low ≤ x ≤ high"),
     make("beta", "concentration1: positive, concentration0: positive", UNIT, beta_log_prob, sample=beta_sample,
-         reparameterized=("concentration1", "concentration0"), implicit=True, numpyro="Beta", mean=lambda a, b: a / (a + b),
+         reparameterized=("concentration1", "concentration0"), implicit=True, numpyro="Beta",
+         mean=lambda a, b: a / (a + b),
          doc="xᵃ⁻¹·(1 − x)ᵇ⁻¹/B(a, b), a = concentration1, b = concentration0"),
     make("beta_proportion", "mean: unit, concentration: positive", UNIT,
          lambda value, mean, concentration: beta_log_prob(value, *proportions(mean, concentration)),

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 
-from pullback.compiler.distribution import Finite, Noise, Support
+from pullback.compiler.distribution import Finite, Support
 from pullback.stdlib.distributions.bernoulli import arange
 from pullback.stdlib.distributions.numerics import fine_uniform, log1mexp, power, rising, settled, within
 from pullback.stdlib.distributions.record import RANGE, floats, make, plain
@@ -173,8 +173,8 @@ RECORDS = (
          **_counts("probs"), sample=multinomial_sample, mean=lambda n, p: jnp.asarray(n)[..., None] * p,
          numpyro="Multinomial", doc="n!·Π probsᵢ^xᵢ/xᵢ! for counts x that add up to n = total_count"),
     make("multinomial", "total_count: natural = 1, logits: real[k]", MULTINOMIAL, multinomial_logits_log_prob,
-         **_counts("logits"), sample=lambda key, dtype, shape, n, t: multinomial_sample(key, dtype, shape, n, softmax(t)),
-         mean=lambda n, t: jnp.asarray(n)[..., None] * softmax(t), numpyro="Multinomial",
+         **_counts("logits"), mean=lambda n, t: jnp.asarray(n)[..., None] * softmax(t), numpyro="Multinomial",
+         sample=lambda key, dtype, shape, n, t: multinomial_sample(key, dtype, shape, n, softmax(t)),
          doc="n!·Π pᵢ^xᵢ/xᵢ! for counts x that add up to n = total_count, p = softmax(logits)"),
     make("dirichlet_multinomial", "concentration: positive[k], total_count: natural = 1", MULTINOMIAL,
          dirichlet_multinomial_log_prob, **_counts("concentration"), sample=dirichlet_multinomial_sample,

@@ -34,11 +34,11 @@ def parameters(base: Distribution) -> str:
 
 
 def upstream(base: Distribution, censored: str) -> Any:
-    def make(*given: Any) -> Any:
+    def build(*given: Any) -> Any:
         from numpyro import distributions
         count = len(base.fields)
         return getattr(distributions, censored)(base.numpyro(*given[:count]), *given[count:])
-    return make
+    return build
 
 
 def one_sided(side: str, base: Distribution) -> Distribution:
@@ -73,12 +73,13 @@ def interval(base: Distribution) -> Distribution:
         return jnp.where(left, jnp.where(right, outside, below),
                          jnp.where(right, above, jnp.where(wide, between, seen)))
 
-    return make(f"interval_censored_{base.name}", f"{parameters(base)}, left_censored: boolean = 0, right_censored: boolean = 0",
-                base.support, log_prob, rank=1, event=lambda shapes: (2,), sample=undrawable(base.name),
-                numpyro=upstream(base, "IntervalCensoredDistribution"), observed=only_observed(base.name),
+    flags = "left_censored: boolean = 0, right_censored: boolean = 0"
+    return make(f"interval_censored_{base.name}", f"{parameters(base)}, {flags}", base.support, log_prob, rank=1,
+                event=lambda shapes: (2,), sample=undrawable(base.name), observed=only_observed(base.name),
+                numpyro=upstream(base, "IntervalCensoredDistribution"),
                 value_smooth="jump",  # at low = high a probability becomes a density
-                doc=f"P(low < X ≤ high) of {base.name} for x = (low, high); P(X ≤ high) where left_censored, P(X > low) where "
-                    "right_censored, P(X ≤ low or X > high) where both, the density where low = high")
+                doc=f"P(low < X ≤ high) of {base.name} for x = (low, high), or the density where low = high; where "
+                    "left_censored P(X ≤ high), where right_censored P(X > low), where both 1 − P(low < X ≤ high)")
 
 
-RECORDS = tuple(one_sided(side, base) for base in BASES.values() for side in SIDES) + tuple(map(interval, BASES.values()))
+RECORDS = (*(one_sided(side, base) for base in BASES.values() for side in SIDES), *map(interval, BASES.values()))

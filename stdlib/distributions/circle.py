@@ -98,8 +98,8 @@ def von_mises_sample(key: Any, dtype: Any, shape: tuple, loc: Any, concentration
 
 def sine_bivariate_log_prob(value: Any, phi_loc: Any, psi_loc: Any, phi_concentration: Any, psi_concentration: Any,
                             correlation: Any) -> Any:
-    value, phi_loc, psi_loc, one, two, rho = floats(value, phi_loc, psi_loc, phi_concentration, psi_concentration, correlation)
-    phi, psi = value[..., 0] - phi_loc, value[..., 1] - psi_loc
+    value, phi, psi, one, two, rho = floats(value, phi_loc, psi_loc, phi_concentration, psi_concentration, correlation)
+    phi, psi = value[..., 0] - phi, value[..., 1] - psi
     density = one * jnp.cos(phi) + two * jnp.cos(psi) + rho * jnp.sin(phi) * jnp.sin(psi)
     return density - sine_bivariate_log_mass(one, two, rho)
 
@@ -126,8 +126,8 @@ def sine_bivariate_sample(key: Any, dtype: Any, shape: tuple, *parameters: Any) 
 def projected_normal_log_prob(value: Any, concentration: Any) -> Any:
     """The mass of a normal round `concentration` along the ray through the value, in 2 or 3 dimensions.
 
-    With t = concentration · value it is ∫ rᵈ⁻¹ exp(−(r − t)²/2) dr, a difference that cancels where t is negative; there
-    e^{−t²/2} is taken out, and further out what is left is a product of continued fractions.
+    With t = concentration · value it is ∫ rᵈ⁻¹ exp(−(r − t)²/2) dr, a difference that cancels where t is negative;
+    there e^{−t²/2} is taken out, and further out what is left is a product of continued fractions.
     """
     value, c = floats(value, concentration)
     size = c.shape[-1]
@@ -161,7 +161,7 @@ RECORDS = (
          event=lambda shapes: (2,), sample=sine_bivariate_sample, periodic=True, numpyro="SineBivariateVonMises",
          doc="∝ exp(κ₁cos φ + κ₂cos ψ + correlation·sin φ·sin ψ) for two angles, each taken from its location"),
     make("sine_bivariate_von_mises", f"{ANGLES}, weighted_correlation: real", CIRCLE,
-         lambda value, a, b, one, two, weight: sine_bivariate_log_prob(value, a, b, one, two, weighted(one, two, weight)),
+         lambda x, a, b, one, two, weight: sine_bivariate_log_prob(x, a, b, one, two, weighted(one, two, weight)),
          rank=1, event=lambda shapes: (2,), periodic=True, numpyro="SineBivariateVonMises",
          sample=lambda key, dtype, shape, a, b, one, two, weight: sine_bivariate_sample(
              key, dtype, shape, a, b, one, two, weighted(one, two, weight)),

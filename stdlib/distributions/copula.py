@@ -54,7 +54,8 @@ def sample(key: Any, dtype: Any, shape: tuple, *parameters: Any) -> Any:
 
 
 def _copula(field: str, domain: str, tril: Any, doc: str) -> Distribution:
-    return make("gaussian_copula_beta", f"concentration1: positive[n], concentration0: positive[n], {field}: {domain}", UNIT,
+    shapes = "concentration1: positive[n], concentration0: positive[n]"
+    return make("gaussian_copula_beta", f"{shapes}, {field}: {domain}", UNIT,
                 lambda value, one, zero, matrix: log_prob(value, one, zero, tril(matrix)), rank=1,
                 event=lambda shapes: tuple(shapes[field][-1:]), numpyro="GaussianCopulaBeta",
                 sample=lambda key, dtype, shape, one, zero, matrix: sample(key, dtype, shape, one, zero, tril(matrix)),

@@ -11,7 +11,8 @@ from jax.scipy.special import gammaln
 from pullback.compiler.distribution import Finite
 from pullback.stdlib.distributions.bernoulli import arange, binomial_sample, count_up_to, log_choose
 from pullback.stdlib.distributions.bounded import beta_sample
-from pullback.stdlib.distributions.numerics import LOG_2PI, betaln, deviance, power, power1m, rising, settled, stirling, within
+from pullback.stdlib.distributions.numerics import (LOG_2PI, betaln, deviance, power, power1m, rising, settled,
+                                                    stirling, within)
 from pullback.stdlib.distributions.positive import log_gamma
 from pullback.stdlib.distributions.record import NATURAL, RANGE, floats, make
 
@@ -100,21 +101,22 @@ def beta_negative_binomial_sample(key: Any, dtype: Any, shape: tuple, a: Any, b:
 
 
 RECORDS = (
-    make("poisson", "rate: positive", NATURAL, poisson_log_prob, kind="int", sample=poisson_sample, numpyro="Poisson",
+    make("poisson", "rate: nonnegative", NATURAL, poisson_log_prob, kind="int", sample=poisson_sample, numpyro="Poisson",
          mean=lambda rate: rate, doc="rateˣ·exp(−rate)/x!"),
     make("gamma_poisson", "concentration: positive, rate: positive = 1", NATURAL, gamma_poisson_log_prob, kind="int",
          sample=lambda key, dtype, shape, c, rate: gamma_poisson_sample(key, dtype, shape, c, 1 / rate),
-         numpyro="GammaPoisson", mean=lambda c, rate: c / rate, doc="a poisson whose rate is gamma(concentration, rate)"),
-    make("negative_binomial", "total_count: positive, probs: unit", NATURAL, negative_binomial_probs_log_prob, kind="int",
-         sample=lambda key, dtype, shape, n, p: gamma_poisson_sample(key, dtype, shape, n, p / (1 - p)),
+         numpyro="GammaPoisson", mean=lambda c, rate: c / rate,
+         doc="a poisson whose rate is gamma(concentration, rate)"),
+    make("negative_binomial", "total_count: positive, probs: unit", NATURAL, negative_binomial_probs_log_prob,
+         kind="int", sample=lambda key, dtype, shape, n, p: gamma_poisson_sample(key, dtype, shape, n, p / (1 - p)),
          numpyro="NegativeBinomial", mean=lambda n, p: n * p / (1 - p),
          doc="Γ(x + n)/(Γ(n)·x!)·probsˣ·(1 − probs)ⁿ, n = total_count"),
-    make("negative_binomial", "total_count: positive, logits: real", NATURAL, negative_binomial_logits_log_prob, kind="int",
-         sample=lambda key, dtype, shape, n, t: gamma_poisson_sample(key, dtype, shape, n, jnp.exp(t)),
+    make("negative_binomial", "total_count: positive, logits: real", NATURAL, negative_binomial_logits_log_prob,
+         kind="int", sample=lambda key, dtype, shape, n, t: gamma_poisson_sample(key, dtype, shape, n, jnp.exp(t)),
          numpyro="NegativeBinomial", mean=lambda n, t: n * jnp.exp(t),
          doc="Γ(x + n)/(Γ(n)·x!)·pˣ·(1 − p)ⁿ, n = total_count, p = σ(logits)"),
-    make("negative_binomial2", "mean: positive, concentration: positive", NATURAL, negative_binomial2_log_prob, kind="int",
-         sample=lambda key, dtype, shape, m, c: gamma_poisson_sample(key, dtype, shape, c, m / c),
+    make("negative_binomial2", "mean: nonnegative, concentration: positive", NATURAL, negative_binomial2_log_prob,
+         kind="int", sample=lambda key, dtype, shape, m, c: gamma_poisson_sample(key, dtype, shape, c, m / c),
          numpyro="NegativeBinomial2", mean=lambda m, c: m,
          doc="Γ(x + c)/(Γ(c)·x!)·(m/(m + c))ˣ·(c/(m + c))ᶜ, m = mean, c = concentration"),
     make("beta_binomial", "concentration1: positive, concentration0: positive, total_count: natural = 1", RANGE,
@@ -123,6 +125,7 @@ RECORDS = (
          mean=lambda a, b, n: n * a / (a + b),
          doc="a binomial whose probs is beta(concentration1, concentration0)"),
     make("beta_negative_binomial", "concentration1: positive, concentration0: positive, n: positive", NATURAL,
-         beta_negative_binomial_log_prob, kind="int", sample=beta_negative_binomial_sample, numpyro="BetaNegativeBinomial",
+         beta_negative_binomial_log_prob, kind="int", sample=beta_negative_binomial_sample,
+         numpyro="BetaNegativeBinomial",
          doc="a negative_binomial(n, probs) whose probs is beta(concentration1, concentration0)"),
 )

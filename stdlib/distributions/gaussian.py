@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax, random
 
@@ -16,7 +15,8 @@ def solve(tril: Any, x: Any, transpose: bool = False) -> Any:
     """L⁻¹x (or L⁻ᵀx) for L [*batch, n, n] and x [*batch, n], whose batches broadcast; one L for many x is one solve."""
     if tril.ndim == 2:
         flat = x.reshape((-1, x.shape[-1])).T
-        return lax.linalg.triangular_solve(tril, flat, left_side=True, lower=True, transpose_a=transpose).T.reshape(x.shape)
+        solved = lax.linalg.triangular_solve(tril, flat, left_side=True, lower=True, transpose_a=transpose)
+        return solved.T.reshape(x.shape)
     batch = jnp.broadcast_shapes(tril.shape[:-2], x.shape[:-1])
     tril, x = jnp.broadcast_to(tril, batch + tril.shape[-2:]), jnp.broadcast_to(x, batch + x.shape[-1:])
     return lax.linalg.triangular_solve(tril, x[..., None], left_side=True, lower=True, transpose_a=transpose)[..., 0]
@@ -93,6 +93,7 @@ RECORDS = (
     _normal("scale_tril", "cholesky", by_scale_tril, push_scale_tril,
             "exp(−|L⁻¹(x − loc)|²/2)/((2π)^(n/2)·det L), L = scale_tril"),
     make("zero_sum_normal", "scale: positive, event_shape: size", Support("zero_sum"), zero_sum_log_prob, rank=1,
-         event=lambda shapes: shapes["event_shape"], noise=plain(random.normal, zero_sum_push), numpyro=zero_sum_upstream,
+         event=lambda shapes: shapes["event_shape"], noise=plain(random.normal, zero_sum_push),
+         numpyro=zero_sum_upstream,
          doc="exp(−|x|²/(2·scale²))/(√2π·scale)^(n − 1) for n = event_shape numbers that add up to 0"),
 )

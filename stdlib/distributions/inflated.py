@@ -1,7 +1,7 @@
 """Counts, and positive numbers, with zeros of their own.
 
-Zero-inflated: with the probability `gate` a zero, else a draw, which may be 0 too.  Hurdle: with the probability `gate` a
-zero, else a draw that is not 0.  1 − P(0) is written as −expm1(log P(0)), or as its ratio to the rate where that is small.
+Zero-inflated: with the probability `gate` a zero, else a draw, which may be 0 too.  Hurdle: with the probability `gate`
+a zero, else a draw that is not 0; there 1 − P(0) is written as its ratio to the rate, which is smooth at rate 0.
 """
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def zero_inflated(zero: Any, some: Any, at_zero: Any, density: Any, gate: Any) -
     open_gate = gate + (1 - gate) * chance
     safe = jnp.where(gate > 0, open_gate, 1)
     closed = at_zero + gate * jnp.expm1(jnp.minimum(-at_zero, 80))  # g = 0, where P(0) may have left the floats
-    return jnp.where(zero, jnp.where(gate > 0, jnp.log(safe), closed), jnp.where(some, power1m(1, gate) + density, -jnp.inf))
+    at_zero = jnp.where(gate > 0, jnp.log(safe), closed)
+    return jnp.where(zero, at_zero, jnp.where(some, power1m(1, gate) + density, -jnp.inf))
 
 
 def zero_inflated_logits(zero: Any, some: Any, at_zero: Any, density: Any, logits: Any) -> Any:
@@ -66,7 +67,7 @@ def poisson_above_zero(key: Any, dtype: Any, shape: tuple, rate: Any) -> Any:
 
 
 def negative_binomial2_above_zero(key: Any, dtype: Any, shape: tuple, mean: Any, concentration: Any) -> Any:
-    """Arrivals whose rate is a gamma: given the first at t, the rate is a gamma of concentration c + 1 and rate c/m + t."""
+    """Arrivals whose rate is a gamma: given the first at t, that is a gamma of concentration c + 1 and rate c/m + t."""
     one, two, three = random.split(key, 3)
     m, c = (jnp.broadcast_to(jnp.asarray(p, dtype), shape) for p in (mean, concentration))
     least = jnp.expm1(-c * jnp.log1p(m / c))
@@ -106,16 +107,16 @@ def _gated(name: str, mix: Density, parameters: str, gate: str, place: int, dens
         return numpyro(others, {gate: g})
 
     real = kind == "real"
-    return make(name, ", ".join(texts), POSITIVE if real else NATURAL, log_prob, kind=kind, sample=sample, numpyro=upstream,
-                reparameterized={f.name for f in fields(parameters)} if real else (), implicit=name == "hurdle_gamma",
-                value_smooth="jump" if real else "smooth", doc=doc)
+    return make(name, ", ".join(texts), POSITIVE if real else NATURAL, log_prob, kind=kind, sample=sample,
+                numpyro=upstream, reparameterized={f.name for f in fields(parameters)} if real else (),
+                implicit=name == "hurdle_gamma", value_smooth="jump" if real else "smooth", doc=doc)
 
 
 def _base(wrapper: str, base: str) -> Density:
-    def make(others: tuple, gate: dict) -> Any:
+    def build(others: tuple, gate: dict) -> Any:
         from numpyro import distributions
         return getattr(distributions, wrapper)(getattr(distributions, base)(*others), **gate)
-    return make
+    return build
 
 
 def minus_infinity(*_: Any) -> float:
@@ -141,8 +142,9 @@ NB2 = "mean: positive, concentration: positive"
 def _both(name: str, parameters: str, place: int, zeros: str, *rest: Any) -> tuple[Distribution, ...]:
     mixes = (zero_inflated, zero_inflated_logits) if zeros == "ZeroInflatedDistribution" else (hurdle, hurdle_logits)
     density, at_zero, draw, base, kind, doc = rest
+    gates = (("gate", doc), ("gate_logits", doc.replace("gate", "σ(gate_logits)")))
     return tuple(_gated(name, mix, parameters, gate, place, density, at_zero, draw, _base(zeros, base), kind, text)
-                 for mix, gate, text in zip(mixes, ("gate", "gate_logits"), (doc, doc.replace("gate", "σ(gate_logits)"))))
+                 for mix, (gate, text) in zip(mixes, gates))
 
 
 def negative_binomial2_draw(key: Any, dtype: Any, shape: tuple, mean: Any, concentration: Any) -> Any:
@@ -156,13 +158,15 @@ RECORDS = (
     *_both("zero_inflated_negative_binomial2", NB2, 2, INFLATED, counts.negative_binomial2_log_prob,
            negative_binomial2_zero, negative_binomial2_draw, "NegativeBinomial2", "int",
            "0 with probability gate, else negative_binomial2(mean, concentration)"),
-    *_both("hurdle_poisson", "rate: positive = 1", 0, HURDLE, poisson_not_zero, poisson_zero, poisson_above_zero, "Poisson",
-           "int", "0 with probability gate, else poisson(rate) given that it is not 0"),
+    *_both("hurdle_poisson", "rate: positive = 1", 0, HURDLE, poisson_not_zero, poisson_zero, poisson_above_zero,
+           "Poisson", "int", "0 with probability gate, else poisson(rate) given that it is not 0"),
     *_both("hurdle_negative_binomial2", NB2, 0, HURDLE, negative_binomial2_not_zero, negative_binomial2_zero,
            negative_binomial2_above_zero, "NegativeBinomial2", "int",
            "0 with probability gate, else negative_binomial2(mean, concentration) given that it is not 0"),
-    *_both("hurdle_gamma", "concentration: positive, rate: positive = 1", 0, HURDLE, positive.gamma_log_prob, minus_infinity,
-           positive_draw(GAMMA), "Gamma", "real", "0 with probability gate, else gamma(concentration, rate)"),
-    *_both("hurdle_log_normal", "loc: real = 0, scale: positive = 1", 0, HURDLE, positive.log_normal_log_prob, minus_infinity,
-           positive_draw(LOG_NORMAL), "LogNormal", "real", "0 with probability gate, else log_normal(loc, scale)"),
+    *_both("hurdle_gamma", "concentration: positive, rate: positive = 1", 0, HURDLE, positive.gamma_log_prob,
+           minus_infinity, positive_draw(GAMMA), "Gamma", "real",
+           "0 with probability gate, else gamma(concentration, rate)"),
+    *_both("hurdle_log_normal", "loc: real = 0, scale: positive = 1", 0, HURDLE, positive.log_normal_log_prob,
+           minus_infinity, positive_draw(LOG_NORMAL), "LogNormal", "real",
+           "0 with probability gate, else log_normal(loc, scale)"),
 )

@@ -103,7 +103,8 @@ def quantile_laplace_push(noise: Any, loc: Any, scale: Any, quantile: Any) -> An
 
 def _family(name: str, density: Callable[..., Any], draw: Callable[..., Any], numpyro: str, doc: str,
             parameters: str = LOC_SCALE, **rest: Any) -> Any:
-    return make(name, parameters, REAL, standardized(density), noise=plain(draw, shifted), numpyro=numpyro, doc=doc, **rest)
+    return make(name, parameters, REAL, standardized(density), noise=plain(draw, shifted), numpyro=numpyro, doc=doc,
+                **rest)
 
 
 def _loc(loc: Any, *others: Any) -> Any:
@@ -115,7 +116,8 @@ RECORDS = (
     _family("cauchy", cauchy, random.cauchy, "Cauchy", "1/(π·scale·(1 + z²)), z = (x − loc)/scale"),
     _family("laplace", laplace, random.laplace, "Laplace", "exp(−|z|)/(2·scale), z = (x − loc)/scale", mean=_loc,
             value_smooth="continuous"),
-    _family("logistic", logistic, random.logistic, "Logistic", "e⁻ᶻ/(scale·(1 + e⁻ᶻ)²), z = (x − loc)/scale", mean=_loc),
+    _family("logistic", logistic, random.logistic, "Logistic", "e⁻ᶻ/(scale·(1 + e⁻ᶻ)²), z = (x − loc)/scale",
+            mean=_loc),
     _family("gumbel", gumbel, random.gumbel, "Gumbel", "exp(−z − e⁻ᶻ)/scale, z = (x − loc)/scale",
             mean=lambda loc, scale: loc + jnp.euler_gamma * scale),
     _family("soft_laplace", soft_laplace, soft_laplace_noise, "SoftLaplace",
@@ -126,7 +128,7 @@ RECORDS = (
     make("asymmetric_laplace", "loc: real = 0, scale: positive = 1, asymmetry: positive = 1", REAL,
          asymmetric_laplace_log_prob, noise=Noise(two_exponentials, asymmetric_laplace_push), value_smooth="continuous",
          numpyro="AsymmetricLaplace", mean=lambda loc, scale, asymmetry: loc + scale * (1 / asymmetry - asymmetry),
-         doc="exp(−|x − loc|/s)/(scale·(asymmetry + 1/asymmetry)), s = scale·asymmetry on the left, scale/asymmetry on the right"),
+         doc="exp(−|x − loc|/s)/(scale·(a + 1/a)), a = asymmetry, s = scale·a on the left, scale/a on the right"),
     make("asymmetric_laplace_quantile", "loc: real = 0, scale: positive = 1, quantile: unit = 0.5", REAL,
          quantile_laplace_log_prob, noise=Noise(two_exponentials, quantile_laplace_push), value_smooth="continuous",
          numpyro="AsymmetricLaplaceQuantile",

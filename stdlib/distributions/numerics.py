@@ -114,7 +114,7 @@ def open_uniform(key: Any, shape: tuple, dtype: Any) -> Any:
 
 
 def fine_uniform(key: Any, shape: tuple, dtype: Any) -> Any:
-    """Uniform in [0, 1), in float32 with steps of 2⁻³² near 0, where JAX's are 2⁻²³: small probabilities are drawn right."""
+    """Uniform in [0, 1), in float32 by steps of 2⁻³² near 0, not JAX's 2⁻²³: small probabilities are drawn right."""
     if jnp.finfo(dtype).bits != 32:
         return jax.random.uniform(key, shape, dtype)
     scaled = jax.random.bits(key, shape, jnp.uint32).astype(dtype) * 2.0**-32
@@ -131,7 +131,8 @@ def log_expm1_ratio(t: Any) -> Any:
     h = t / 2
     near = jnp.abs(h) < 0.25
     s = h * h
-    series = s * (1 / 6 + s * (-1 / 180 + s * (1 / 2835 + s * (-1 / 37800 + s * (1 / 467775 - s * (691 / 3831077250))))))
+    series = s * (1 / 6 + s * (-1 / 180 + s * (1 / 2835 + s * (-1 / 37800 + s * (
+        1 / 467775 - s * (691 / 3831077250))))))
     size = jnp.abs(jnp.where(near, 1, h))
     return h + jnp.where(near, series, size + jnp.log1p(-jnp.exp(-2 * size)) - jnp.log(2 * size))
 
@@ -140,7 +141,9 @@ def log_log1p_ratio(t: Any) -> Any:
     """log(log(1 + t)/t) for t > −1, smooth through t = 0."""
     near = jnp.abs(t) < 0.05
     small, large = jnp.where(near, t, 0), jnp.where(near, 1, t)
-    series = 1 + small * jnp.polyval(jnp.asarray([(-1) ** (k + 1) / (k + 2) for k in reversed(range(12))], jnp.result_type(t)), small)
+    series = jnp.zeros_like(small)
+    for k in range(13, 0, -1):
+        series = 1 / k - small * series
     return jnp.log(jnp.where(near, series, jnp.log1p(large) / large))
 
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
-from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, log1p_square, settled,
-                                                    stirling, tiny, within)
+from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, log1p_square,
+                                                    settled, stirling, tiny, within)
 from pullback.stdlib.distributions.record import POSITIVE, floats, make, plain
 
 
@@ -42,7 +42,7 @@ def exponential_log_prob(value: Any, rate: Any) -> Any:
 
 
 def gamma_log_prob(value: Any, concentration: Any, rate: Any) -> Any:
-    """Around its mode, so that a large concentration does not cancel: −log x + ½ log(a/2π) − s(a) − (bx − a − a log(bx/a))."""
+    """Around its mean, so that a large a does not cancel: −log x + ½ log(a/2π) − s(a) − (bx − a − a log(bx/a))."""
     value, a, rate = floats(value, concentration, rate)
     inside = value > 0
     x = jnp.where(inside, value, 1)
@@ -109,7 +109,8 @@ def dagum_log_prob(value: Any, concentration: Any, sharpness: Any, scale: Any) -
     value, p, a, scale = floats(value, concentration, sharpness, scale)
     inside = value > 0
     logarithm = jnp.log(jnp.where(inside, value, scale) / scale)
-    density = jnp.log(a) + jnp.log(p) - jnp.log(scale) + (a * p - 1) * logarithm - (p + 1) * jax.nn.softplus(a * logarithm)
+    powers = (a * p - 1) * logarithm - (p + 1) * jax.nn.softplus(a * logarithm)
+    density = jnp.log(a) + jnp.log(p) - jnp.log(scale) + powers
     edge = jnp.where(value == 0, limit(a * p - 1, -jnp.log(scale)), -jnp.inf)
     return settled(jnp.where(inside, density, edge))
 

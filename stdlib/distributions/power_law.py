@@ -20,7 +20,8 @@ def doubly_truncated_log_prob(value: Any, alpha: Any, low: Any, high: Any) -> An
     value, alpha, low, high = floats(value, alpha, low, high)
     inside = (low <= value) & (value <= high)
     x, width = jnp.where(inside, value, low), jnp.log(high / low)
-    return within(inside, alpha * jnp.log(x / low) - jnp.log(low) - jnp.log(width) - log_expm1_ratio((alpha + 1) * width))
+    log_mass = jnp.log(low) + jnp.log(width) + log_expm1_ratio((alpha + 1) * width)  # in units of lowᵃ
+    return within(inside, alpha * jnp.log(x / low) - log_mass)
 
 
 def doubly_truncated_push(noise: Any, alpha: Any, low: Any, high: Any) -> Any:
@@ -43,8 +44,9 @@ def lower_truncated_log_prob(value: Any, alpha: Any, low: Any) -> Any:
 
 RECORDS = (
     make("doubly_truncated_power_law", "alpha: real, low: positive, high: positive", between("low", "high"),
-         doubly_truncated_log_prob, noise=plain(random.uniform, doubly_truncated_push), numpyro="DoublyTruncatedPowerLaw",
-         jumps_in=frozenset({"low", "high"}), doc="xᵃ/∫ tᵃ dt over low ≤ x ≤ high, a = alpha"),
+         doubly_truncated_log_prob, noise=plain(random.uniform, doubly_truncated_push),
+         numpyro="DoublyTruncatedPowerLaw", jumps_in=frozenset({"low", "high"}),
+         doc="xᵃ/∫ tᵃ dt over low ≤ x ≤ high, a = alpha"),
     make("lower_truncated_power_law", "alpha: real, low: positive", above("low"), lower_truncated_log_prob,
          noise=plain(random.exponential, lambda noise, alpha, low: low * jnp.exp(noise / (-alpha - 1))),
          numpyro="LowerTruncatedPowerLaw", jumps_in=frozenset({"low"}),

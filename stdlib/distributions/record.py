@@ -44,10 +44,10 @@ def floats(*arrays: Any) -> list[Any]:
     return [jnp.asarray(array, dtype) for array in arrays]
 
 
-def make(name: str, parameters: str, support: Support, log_prob: Callable[..., Any], *, numpyro: str | Callable[..., Any],
-         sample: Callable[..., Any] | None = None, noise: Noise | None = None, kind: str = "real", rank: int = 0,
-         event: Callable[[Mapping[str, tuple]], tuple] | None = None, reparameterized: Any = None,
-         finite: Finite | None = None, **rest: Any) -> Distribution:
+def make(name: str, parameters: str, support: Support, log_prob: Callable[..., Any], *,
+         numpyro: str | Callable[..., Any], sample: Callable[..., Any] | None = None, noise: Noise | None = None,
+         kind: str = "real", rank: int = 0, event: Callable[[Mapping[str, tuple]], tuple] | None = None,
+         reparameterized: Any = None, finite: Finite | None = None, **rest: Any) -> Distribution:
     """A record.  `sample`: (key, dtype, batch shape, *parameters), if there is no noise; `numpyro`: a class's name."""
     its = fields(parameters)
     event = event or (lambda shapes: ())
@@ -63,7 +63,8 @@ def make(name: str, parameters: str, support: Support, log_prob: Callable[..., A
 
 def event_shapes(its: tuple[Field, ...], parameters: tuple) -> dict[str, tuple]:
     """The event shape of each parameter; of a size, its value."""
-    return {f.name: (p,) if f.domain == "size" else jnp.shape(p)[jnp.ndim(p) - f.rank:] for f, p in zip(its, parameters)}
+    return {f.name: (p,) if f.domain == "size" else jnp.shape(p)[jnp.ndim(p) - f.rank:]
+            for f, p in zip(its, parameters)}
 
 
 def batch_shape(its: tuple[Field, ...], parameters: tuple, shape: tuple = ()) -> tuple:
@@ -88,10 +89,10 @@ def pushed(noise: Noise, event: Callable[..., tuple], its: tuple[Field, ...]) ->
 
 def upstream(name: str, its: tuple[Field, ...]) -> Callable[..., Any]:
     """NumPyro's distribution of this name, by keyword."""
-    def make(*parameters: Any) -> Any:
+    def build(*parameters: Any) -> Any:
         from numpyro import distributions
         return getattr(distributions, name)(**{f.name: p for f, p in zip(its, parameters)})
-    return make
+    return build
 
 
 def plain(draw: Callable[..., Any], push: Callable[..., Any]) -> Noise:

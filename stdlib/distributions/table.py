@@ -1,7 +1,7 @@
 """NumPyro's own distributions, where its density and its sampler are right as they are.
 
-A row: name, fields, support, the field that the event's shape is read from (or a function of the shapes), rank, what the
-draws may be differentiated in, formula.  Values off a manifold by a rounding are not refused (`validate_args` is off).
+A row: name, fields, support, how the event's shape is read from the fields', rank, what the draws may be differentiated
+in, formula.  Values off a manifold by a rounding are not refused (`validate_args` is off).
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Callable
 from jax import numpy as jnp
 
 from pullback.compiler.distribution import Distribution, Field, Support
-from pullback.stdlib.distributions.record import VECTOR, event_shapes, fields, batch_shape, make
+from pullback.stdlib.distributions.record import VECTOR, event_shapes, fields, make
 
 MATRIX, CORRELATION = Support("positive_definite"), "dimension: size, concentration: positive = 1"
 SCALES = {"scale_matrix": "positive_definite", "rate_matrix": "positive_definite", "scale_tril": "cholesky"}
@@ -70,21 +70,24 @@ def _wishart(name: str, support: Support, doc: str) -> tuple[Distribution, ...]:
 
 RECORDS = (
     _row("low_rank_multivariate_normal", "loc: real[n], cov_factor: real[n, k], cov_diag: positive[n]", VECTOR,
-         like("cov_diag"), 1, "loc cov_factor cov_diag", "multivariate_normal with covariance W·Wᵀ + diag(cov_diag), W = cov_factor"),
+         like("cov_diag"), 1, "loc cov_factor cov_diag",
+         "multivariate_normal with covariance W·Wᵀ + diag(cov_diag), W = cov_factor"),
     _row("multivariate_student_t", "df: positive, loc: real[n] = 0, scale_tril: cholesky[n, n]", VECTOR,
          like("scale_tril", slice(-1, None)), 1, "df loc scale_tril",
          "∝ (1 + |L⁻¹(x − loc)|²/df)^(−(df + n)/2)/det L, L = scale_tril"),
     _row("matrix_normal", "loc: real[n, m], scale_tril_row: cholesky[n, n], scale_tril_column: cholesky[m, m]", VECTOR,
          like("loc"), 2, "loc scale_tril_row scale_tril_column",
          "the law of loc + L·Z·Mᵀ, L = scale_tril_row, M = scale_tril_column, Z of independent standard normals"),
-    _row("gaussian_random_walk", "scale: positive = 1, num_steps: size = 1", VECTOR, lambda shapes: shapes["num_steps"], 1,
-         "scale", "Π normal(xₜ − xₜ₋₁; 0, scale), x₋₁ = 0"),
-    _row("circulant_normal", "loc: real[n], covariance_row: real[n]", VECTOR, like("covariance_row"), 1, "loc covariance_row",
+    _row("gaussian_random_walk", "scale: positive = 1, num_steps: size = 1", VECTOR, lambda shapes: shapes["num_steps"],
+         1, "scale", "Π normal(xₜ − xₜ₋₁; 0, scale), x₋₁ = 0"),
+    _row("circulant_normal", "loc: real[n], covariance_row: real[n]", VECTOR, like("covariance_row"), 1,
+         "loc covariance_row",
          "multivariate_normal whose covariance is circulant with this first row"),
     _row("car", "loc: real[n], correlation: real, conditional_precision: positive, adj_matrix: real[n, n]", VECTOR,
          like("adj_matrix", slice(-1, None)), 1, "loc correlation conditional_precision",
-         "multivariate_normal with precision conditional_precision·(D − correlation·W), W = adj_matrix, D its row sums"),
-    _row("lkj", CORRELATION, Support("corr_matrix"), square, 2, "concentration", "∝ det(x)^(concentration − 1), x a correlation matrix"),
+         "multivariate_normal of precision conditional_precision·(D − correlation·W), W = adj_matrix, D its row sums"),
+    _row("lkj", CORRELATION, Support("corr_matrix"), square, 2, "concentration",
+         "∝ det(x)^(concentration − 1), x a correlation matrix"),
     _row("lkj_cholesky", CORRELATION, Support("corr_cholesky"), square, 2, "concentration",
          "∝ Π Lᵢᵢ^(n − i + 2·(concentration − 1)), i = 1, …, n: the Cholesky factor L of an lkj"),
     *_wishart("wishart", MATRIX, "∝ det(x)^((c − n − 1)/2)·exp(−tr(S⁻¹x)/2), c = concentration, S the scale"),

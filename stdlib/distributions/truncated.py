@@ -4,9 +4,9 @@ With f the standard density and z, a, b the value and the cuts in standard units
 
     log p(z; a, b) = log f(z) − log ∫ₐᵇ f,    d log p = (log f)′(z) dz + p(a) da − p(b) db,
 
-where the derivative needs no more than p itself.  So each base gives p in a form that holds however far out the cuts lie
-(mirrored into the upper tail, where a difference of distribution functions would cancel), and JAX never differentiates
-that form: its branches cannot spoil a derivative.  Likewise a draw z(u; a, b), the u-quantile, has
+where the derivative needs no more than p itself.  So each base gives p in a form that holds however far out the cuts
+lie (mirrored into the upper tail, where a difference of distribution functions would cancel), and JAX never
+differentiates that form: its branches cannot spoil a derivative.  Likewise a draw z(u; a, b), the u-quantile, has
 dz = ((1 − u) f(a) da + u f(b) db)/f(z).
 """
 from __future__ import annotations
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import betainc, erf, ndtr, ndtri
 
-from pullback.compiler.distribution import Distribution, Noise, Support
+from pullback.compiler.distribution import Distribution, Support
 from pullback.stdlib.distributions import location_scale as line
 from pullback.stdlib.distributions.numerics import log1mexp, mills, open_uniform, within
 from pullback.stdlib.distributions.record import fields, floats, make, plain
@@ -43,6 +43,12 @@ class Base:
     mirrored: bool = True
 
 
+def at_cut(cut: Any, z: Any, log_density: Callable[..., Any]) -> Any:
+    """A density at a cut, 0 where that is at infinity."""
+    finite = jnp.isfinite(cut)
+    return jnp.where(finite, jnp.exp(log_density(jnp.where(finite, cut, z))), 0)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def log_truncated(base: Base, z: Any, a: Any, b: Any, *shape: Any) -> Any:
     """log p(z; a, b) for a ≤ z ≤ b."""
@@ -55,8 +61,7 @@ def log_truncated(base: Base, z: Any, a: Any, b: Any, *shape: Any) -> Any:
 @log_truncated.defjvp
 def _(base: Base, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     z, a, b, *shape = primals
-    at_a, at_b = (jnp.where(jnp.isfinite(c), jnp.exp(log_truncated(base, jnp.where(jnp.isfinite(c), c, z), *primals[1:])), 0)
-                  for c in (a, b))
+    at_a, at_b = (at_cut(c, z, lambda c: log_truncated(base, c, *primals[1:])) for c in (a, b))
     slope = base.score(z, *shape) * tangents[0] + at_a * tangents[1] - at_b * tangents[2]
     return log_truncated(base, *primals), slope
 
@@ -76,8 +81,8 @@ def quantile(base: Base, u: Any, a: Any, b: Any, *shape: Any) -> Any:
 def _(base: Base, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     u, a, b, *shape = primals
     z = quantile(base, *primals)
-    at_a, at_b = (jnp.where(jnp.isfinite(c), jnp.exp(base.log_density(jnp.where(jnp.isfinite(c), c, z), *shape)
-                                                     - base.log_density(z, *shape)), 0) for c in (a, b))
+    here = base.log_density(z, *shape)
+    at_a, at_b = (at_cut(c, z, lambda c: base.log_density(c, *shape) - here) for c in (a, b))
     return z, (1 - u) * at_a * tangents[1] + u * at_b * tangents[2]
 
 
@@ -112,7 +117,8 @@ def normal_quantile(u: Any, v: Any, a: Any, b: Any) -> Any:
 def laplace_truncated(z: Any, a: Any, b: Any) -> Any:
     tail = a >= 0
     low = jnp.where(tail, a, 0)
-    return jnp.where(tail, low - z - jnp.log(-jnp.expm1(low - b)), -jnp.abs(z) - jnp.log(-jnp.expm1(-b) - jnp.expm1(-jnp.abs(a))))
+    across = -jnp.abs(z) - jnp.log(-jnp.expm1(-b) - jnp.expm1(-jnp.abs(a)))
+    return jnp.where(tail, low - z - jnp.log(-jnp.expm1(low - b)), across)
 
 
 def laplace_quantile(u: Any, v: Any, a: Any, b: Any) -> Any:
@@ -239,7 +245,8 @@ def _truncated(name: str, ends: tuple[str, ...], parameters: str, numpyro: str, 
         shape, loc, scale, low, high = split(parameters)
         inside = (low <= value) & (value <= high)
         x = jnp.where(inside, value, jnp.where(jnp.isfinite(low), low, high))
-        density = log_truncated(base, *jnp.broadcast_arrays(*(standardized(y, loc, scale) for y in (x, low, high)), *shape))
+        standard = (standardized(y, loc, scale) for y in (x, low, high))
+        density = log_truncated(base, *jnp.broadcast_arrays(*standard, *shape))
         return within(inside & (low < high), density - jnp.log(scale))
 
     def push(noise: Any, *parameters: Any) -> Any:

@@ -40,7 +40,7 @@ def log_part(tail: Any, u: Any, a: Any, low: Any, high: Any) -> Any:
 
 @jax.custom_jvp
 def quantile(u: Any, a: Any, low: Any, high: Any) -> Any:
-    """The x below which the part u of the mass lies, for rate 1: bisection of log x, by the smaller of its two tails."""
+    """The x below which the part u of the mass lies, for rate 1: by bisection of log x, in the smaller of two tails."""
     info = jnp.finfo(u.dtype)
     below, above = log_part(GAMMA.below, u, a, low, high), log_part(GAMMA.above, u, a, low, high)
     upper = above < below
@@ -58,7 +58,7 @@ def quantile(u: Any, a: Any, low: Any, high: Any) -> Any:
 
 @quantile.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """The tail at x is a mean of those at the cuts: each side's derivative, in logarithms, which stay within the floats."""
+    """The tail at x is a mean of those at the cuts: the derivative of both, in logarithms to stay within floats."""
     u, *its = primals
     x = quantile(*primals)
 

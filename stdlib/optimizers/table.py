@@ -4,7 +4,7 @@ Every number may be a schedule over the steps of the fit.  `clip` bounds the nor
 Fields and defaults are optax's, read off its signatures; those that are no numbers (masks, dtypes) are left out.
 
 >>> print(OPTIMIZERS["rmsprop"].usage())
-`rmsprop(learning_rate, decay = 0.9, eps = 1e-08, initial_scale = 0.0, eps_in_sqrt = True, centered = False, ...)`
+`rmsprop(learning_rate, decay = 0.9, eps = 1e-08, initial_scale = 0.0, eps_in_sqrt = true, centered = false, ...)`
 """
 from __future__ import annotations
 

@@ -294,11 +294,18 @@ def solve():
 PROGRAMS = {f.__name__: f for f in (cone, four_rules, gmm, vae, hmm, policy, iwae)}
 
 
-@pytest.fixture(scope="session", params=PROGRAMS)
-def program(request):
-    return PROGRAMS[request.param]()
-
-
 @pytest.fixture(scope="session")
 def programs():
     return {name: make() for name, make in PROGRAMS.items()}
+
+
+@pytest.fixture(scope="session")
+def programs_of_text():
+    return solve()
+
+
+@pytest.fixture(scope="session")
+def maker():
+    """`Maker`, with the look-ups that it needs."""
+    Maker.find, Maker.rule = staticmethod(find), staticmethod(rule)
+    return Maker

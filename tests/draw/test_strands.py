@@ -39,6 +39,14 @@ objective walk(p: real[3], q: real):
         s = (s + a) % 3
     return total
 
+objective chain(p: real[3, 3], c: real[3]):
+    z = 0
+    total = 0.0
+    for t in 0..4:
+        z ~ categorical(logits = p[z]) by enum
+        total = total + c[z]^2
+    return total
+
 objective bound(m: real, w: real):
     for i in 0..3:
         z ~ normal(m, 1) by reparam
@@ -46,7 +54,8 @@ objective bound(m: real, w: real):
     return logsumexp(l)
 '''
 PARAMETERS = {"smooth": {"m": 0.3, "s": 0.2, "c": 0.7}, "mixed": {"theta": [0.3, 0.4, -0.2, 0.5]},
-              "walk": {"p": [0.2, -0.4, 0.6], "q": 0.3}, "bound": {"m": 0.3, "w": 0.5}}
+              "walk": {"p": [0.2, -0.4, 0.6], "q": 0.3},
+              "chain": {"p": [[0.2, -0.4, 0.6], [0.1, 0.5, -0.3], [0.0, 0.3, 0.2]], "c": [0.3, -0.6, 1.1]}, "bound": {"m": 0.3, "w": 0.5}}
 
 
 def through(attributes, x, on):

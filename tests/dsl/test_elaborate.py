@@ -301,3 +301,13 @@ def test_policy_gradient():
 def test_text_round_trips():
     graph = elaborate.fit_plan(load(CONE), "noisy_cone").goal
     assert show(read(show(graph))) == show(graph)
+
+
+def test_a_model_without_a_draw_has_a_density():
+    text = model("""
+        model m():
+            theta ~ flat(positive)
+            b: real[2] ~ normal(theta, 1)
+            factor -theta
+    """, mode="density")
+    assert lines(text)[0] == "m(theta: positive, b: real[2]) {"

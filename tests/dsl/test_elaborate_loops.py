@@ -235,3 +235,17 @@ def test_empty_loops_are_nothing():
 
 def test_symbolic_loops_are_not_unrolled():
     assert len(lines(objective("objective o():\n    s = 0.0\n    for i in 0..10^12:\n        s = s + i\n    return s"))) < 20
+
+
+def test_a_lag_may_be_a_trace():
+    text = model("""
+        model part(m: real):
+            x ~ normal(m, 1)
+            v: real[2] ~ normal(x, 1)
+        model m(n: int):
+            t[0] ~ part(0.0)
+            for i in 1..n:
+                t[i] ~ part(t[i - 1].x + t[i - 1].v[1])
+            w ~ normal(sum(t.x) + t[0].x + t.v[1, 0], 1)
+    """)
+    assert lines(text)[-2] == "return t.x4, t.v4, w" and any("carries = 2] i: 1..n - 1 (t.x, t.v)" in line for line in lines(text))

@@ -87,10 +87,9 @@ def test_multinomials_count_up():
 
 
 SCORED = [  # a distribution, the fields of its parametrization, parameters
-    ("gamma", (0.4, 1.7)), ("inverse_gamma", (4.3, 1.7)), ("student_t", (3.3, 0.3, 1.7)), ("beta", (2.3, 0.7)),
+    ("gamma", (0.4, 1.7)), ("student_t", (3.3, 0.3, 1.7)), ("beta", (2.3, 0.7)),
     ("dirichlet", (np.array([2.3, 1.0, 0.7]),)), ("von_mises", (0.3, 1.7)),
-    ("multivariate_student_t", (3.3, np.array([0.3, -1.0, 0.0]), TRIL)), ("circulant_normal", (np.zeros(3), np.array([2.0, 0.5, 0.5]))),
-    ("lkj_cholesky", (3, 1.7)), ("wishart", (4.5, TRIL @ TRIL.T)), ("inverse_wishart", (6.5, TRIL @ TRIL.T)),
+    ("lkj_cholesky", (3, 1.7)), ("wishart", (4.5, TRIL @ TRIL.T)),
 ]
 
 
@@ -118,15 +117,20 @@ def test_pathwise_and_score_derivatives_agree(name, given):
     def drawn(t):
         return f(record.sample(key, (COUNT,), *map(sized, moved(t), record.fields)))
 
-    zero = [jnp.zeros(())] * len(moving)
-    x = jax.lax.stop_gradient(record.sample(key, (COUNT,), *map(sized, given, record.fields)))
-    for k in range(len(moving)):
-        unit = [jnp.asarray(float(i == k)) for i in range(len(moving))]
-        value, path = jax.jvp(drawn, (zero,), (unit,))
-        _, score = jax.jvp(lambda t: record.log_prob(x, *map(sized, moved(t), record.fields)), (zero,), (unit,))
-        gap = np.asarray(path - (value - value.mean()) * score, float)
-        z = gap.mean() / (gap.std() / COUNT ** 0.5 + 1e-7)
-        assert abs(z) < 4.9, f"{record.fields[moving[k]].name}: z = {z:.1f}, {path.mean()} and {(value * score).mean()}"
+    zero = jnp.zeros(len(moving))
+
+    @jax.jit
+    def compared():
+        x = jax.lax.stop_gradient(record.sample(key, (COUNT,), *map(sized, given, record.fields)))
+        units = list(jnp.eye(len(moving)))
+        value, path = jax.linearize(drawn, zero)
+        _, score = jax.linearize(lambda t: record.log_prob(x, *map(sized, moved(t), record.fields)), zero)
+        return value, jnp.stack(list(map(path, units))), jnp.stack(list(map(score, units)))
+
+    value, path, score = (np.asarray(x, float) for x in compared())
+    gap = path - (value - value.mean()) * score
+    z = gap.mean(-1) / (gap.std(-1) / COUNT ** 0.5 + 1e-7)
+    assert (np.abs(z) < 4.9).all(), f"z = {z}, {path.mean(-1)} and {(value * score).mean(-1)}"
 
 
 def test_a_gammas_draw_moves_as_its_distribution_function_says(x64):
@@ -144,7 +148,6 @@ ENUMERATED = [
     ("categorical", "probs", lambda p: (jnp.stack([p, 0.3 * (1 - p), 0.7 * (1 - p)]),), [0.0, 0.5, 1.0]),
     ("categorical", "logits", lambda t: (jnp.stack([t, 0 * t, -t]),), [0.0, 2.0]),
     ("ordered_logistic", "predictor", lambda t: (t, jnp.asarray([-1.0, 0.0, 1.5])), [0.0, 2.0]),
-    ("beta_binomial", "concentration1", lambda a: (a, 2.0, 6), [0.4, 1.0]),
     ("discrete_uniform", "low", lambda p: (1, 4), [0.0]),
 ]
 

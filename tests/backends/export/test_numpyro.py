@@ -88,8 +88,6 @@ def test_density_and_addresses(program, name):
     values = dict(flat(drawn))
     assert {address: value.shape for address, value in values.items()} == {
         address: jnp.shape(found[address]["value"]) for address in values}
-    if name == "maybe":
-        pytest.skip("an address of two branches is observed by its pieces")
     assert density(exported, values) == pytest.approx(float(model.logp(drawn, **arguments)), rel=1e-5)
 
 
@@ -119,8 +117,10 @@ def test_a_branch_is_masked(program):
     model = program["maybe"].to_numpyro()
     sites = trace(seed(model, jax.random.key(0))).get_trace()
     values = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
+    assert set(values) == {"k", "x[if]", "x[else]", "v", "y"}
     for taken in (0, 1):
-        both = [float(log_density(substitute(seed(model, jax.random.key(0)), {**values, "k": jnp.array(taken), "v": v}), (), {}, {})[0])
+        both = [float(log_density(substitute(seed(model, jax.random.key(0)), {**values, "k": jnp.array(taken), "v": v},
+                                              ), (), {}, {})[0])
                 for v in (jnp.zeros(2), jnp.full(2, 50.0))]
         assert (both[0] == pytest.approx(both[1])) == (taken == 1)
 
@@ -129,13 +129,13 @@ def test_nuts_finds_the_posterior(program):
     """x ~ N(0, 1), three of four benign: against a fine grid."""
     features = np.array([[1.0], [1.0], [1.0], [1.0]])
     benign = np.array([1, 1, 1, 0])
-    chain = MCMC(NUTS(condition(program["diagnosis"].to_numpyro(features=features), {"benign": benign})), num_warmup=200,
-                 num_samples=1500, progress_bar=False)
+    chain = MCMC(NUTS(condition(program["diagnosis"].to_numpyro(features=features), {"benign": benign})), num_warmup=100,
+                 num_samples=800, progress_bar=False)
     chain.run(jax.random.key(0))
     grid = np.linspace(-6, 6, 2001)
     weight = np.exp(-grid ** 2 / 2 + 3 * grid - 4 * np.log1p(np.exp(grid)))
     mean = (grid * weight).sum() / weight.sum()
-    assert chain.get_samples()["weight"].mean() == pytest.approx(mean, abs=0.1)
+    assert chain.get_samples()["weight"].mean() == pytest.approx(mean, abs=0.15)
 
 
 def test_predictive(program):
