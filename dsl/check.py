@@ -106,7 +106,7 @@ def names_read(node: Any) -> Iterator[s.Name]:
 # ---------------------------------------------------------------- static ints
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def static_names(declared: Declared) -> frozenset[str]:
     """The names that sizes, ranges, slices and static arguments are computed of, through assignments too."""
     node = declared.node
@@ -182,7 +182,7 @@ def needed_by_call(declared: Declared, name: str, arguments: tuple[s.Argument, .
     return words
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def calls_itself(found: Declared) -> bool:
     """Do declarations call each other in a circle?  (That is reported when they are evaluated.)"""
     seen, todo = set(), [found]
@@ -196,7 +196,7 @@ def calls_itself(found: Declared) -> bool:
     return False
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def callees(declared: Declared) -> tuple[Declared, ...]:
     """The declarations that a declaration calls by name."""
     module = declared.module

@@ -164,21 +164,24 @@ def estimate(function: Function, key: Any, params: Mapping[str, Any], data: Mapp
 
     @jax.jit
     def run(key: Any, params: Any, data: Any) -> Any:
-        def once(sums: Any, key: Any) -> Any:
+        def once(before: Any, x: Any) -> Any:
+            """The mean and the sum of squares around it with one value more (Welford's: nothing large is subtracted)."""
+            count, key = x
+            means, squares = before
             found = f.value_and_grad(key, params, **data)
-            return tuple(jax.tree.map(jnp.add, old, jax.tree.map(power, found)) for old, power in zip(
-                sums, (lambda x: x, jnp.square))), None
+            after = jax.tree.map(lambda m, v: m + (v - m) / count, means, found)
+            squares = jax.tree.map(lambda s, m, n, v: s + (v - m) * (v - n), squares, means, after, found)
+            return (after, squares), None
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype),
                              jax.eval_shape(lambda: f.value_and_grad(key, params, **data)))
-        return jax.lax.scan(once, (zeros, zeros), jax.random.split(key, draws))[0]
-    (value, gradient), (squares, gradient_squares) = run(key, dict(params), data)
+        return jax.lax.scan(once, (zeros, zeros), (jnp.arange(1, draws + 1), jax.random.split(key, draws)))[0]
+    (value, gradient), (square, gradient_squares) = run(key, dict(params), data)
 
-    def error(total: Any, square: Any) -> float:
+    def error(squares: Any) -> float:
         """The squared standard error of a mean, all coordinates together."""
-        return float(jnp.maximum(square / draws - (total / draws) ** 2, 0.0).sum() / max(draws - 1, 1))
+        return float(squares.sum()) / max(draws - 1, 1) / draws
 
     def norm(name: str) -> tuple[float, float]:
-        totals, powers = jax.tree.leaves(gradient[name]), jax.tree.leaves(gradient_squares[name])
-        return (float(sum(jnp.sum((total / draws) ** 2) for total in totals)) ** 0.5,
-                sum(map(error, totals, powers)) ** 0.5)
-    return Estimate(float(value / draws), error(value, squares) ** 0.5, {name: norm(name) for name in gradient})
+        return (float(sum(jnp.sum(mean ** 2) for mean in jax.tree.leaves(gradient[name]))) ** 0.5,
+                sum(map(error, jax.tree.leaves(gradient_squares[name]))) ** 0.5)
+    return Estimate(float(value), error(square) ** 0.5, {name: norm(name) for name in gradient})

@@ -62,7 +62,7 @@ LARGE = {
         f"function f{i}(x: real) -> real: return f{i - 1}(x) + f{i - 1}(x)\n" for i in range(1, 40)) +
         HEAD + "    return f39(p)",
     "a chain of calls": "function f0(x: real) -> real: return x\n" + "".join(
-        f"function f{i}(x: real) -> real: return f{i - 1}(x)\n" for i in range(1, 1000)) + HEAD + "    return f999(p)",
+        f"function f{i}(x: real) -> real: return f{i - 1}(x)\n" for i in range(1, 300)) + HEAD + "    return f299(p)",
     "a wide network": "network net: real[10] -> real[2] = dense(10^12) >> dense(2)\n",
     "a size": HEAD.replace("p: unit", "p: real[10^12, 10^12]") + "    return sum(p)",
 }

@@ -15,9 +15,13 @@ def plates(graph: Graph, observed: Collection[str] = (), parameters: Collection[
     view = Plates(graph, "plates", parameters)
     view.observed = set(observed)
     view.graph_of(view.graph, None, ())
-    named = {line.source for line in view.scene.lines}
-    view.scene.nodes = [node for node in view.scene.nodes if node.shape not in ("text",) or node.id in named]
-    return view.scene
+    while True:  # what only a density reads is no part of a plate diagram
+        named = {line.source for line in view.scene.lines if not line.back}
+        dead = {node.id for node in view.scene.nodes if node.shape in ("text", "carry") and node.id not in named}
+        if not dead:
+            return view.scene
+        view.scene.nodes = [node for node in view.scene.nodes if node.id not in dead]
+        view.scene.lines = [line for line in view.scene.lines if not {line.source, line.target} & dead]
 
 
 class Plates(Structure):
@@ -41,8 +45,9 @@ class Plates(Structure):
         name = words.binder(box) if box.span else words.last(box["address"])
         law = f"{box['distribution'].name}({', '.join(self.text(wire)[0] for wire in parameters)})"
         kind = "plate-given" if given else "plate-choice"
-        node = self.put(Node(self.node_of(box), kind, name, region=region, tip=words.tips(box, f"{name} ~ {law}", self.names),
-                             classes=words.classes("observed" if given else "choice", box, self.hidden(parameters)),
+        plain = box.but(rule=None)
+        node = self.put(Node(self.node_of(box), kind, name, region=region, tip=(f"{name} ~ {law}", str(box.span or "")),
+                             classes=words.classes("observed" if given else "choice", plain, self.hidden(parameters)),
                              line=box.span.line if box.span else None))
         type = box.outputs[0].type if box.op.name == "draw" else box.inputs[0].type
         self.scene.table.append((f"{name} ~ {law}", str(type)))

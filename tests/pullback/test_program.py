@@ -260,3 +260,15 @@ def test_a_derivative_that_is_not_finite_names_the_line():
         pb.loads(text, name="o.pbk")["f"].run(0, progress=False)
     (found,) = error.value.diagnostics
     assert found.code == "step" and found.line == 3 and error.value.step == 0
+
+
+def test_estimates_have_standard_errors(cone):
+    params = {"mean": jnp.array([2.0, 1.0]), "log_sd": jnp.array([-3.0, -3.0])}
+    found = cone["noisy_cone"].estimate(0, params=params, draws=50)
+    f = cone["noisy_cone"].objective
+    values, grads = jax.vmap(f.value_and_grad, (0, None))(jax.random.split(jax.random.key(0), 50), params)
+    assert found.value == pytest.approx(values.mean(), rel=1e-4)
+    assert found.error == pytest.approx(values.std(ddof=1) / 50 ** 0.5, rel=1e-3)
+    norm, error = found.gradients["mean"]
+    assert norm == pytest.approx(jnp.linalg.norm(grads["mean"].mean(0)), rel=1e-3)
+    assert error == pytest.approx((grads["mean"].var(0, ddof=1).sum() / 50) ** 0.5, rel=1e-3)
