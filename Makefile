@@ -12,7 +12,7 @@ test: setup
 	$(PY) -m pytest -n 2
 
 bench: setup
-	$(PY) -m bench
+	$(PY) -m bench.run
 
 setup: $(VENV)/.ready
 

@@ -28,7 +28,7 @@ class Choice:
     size: int | None = None
     onto: Any = None
     dtype: Any = None
-    scanned: Any = None     # the noise of this step, drawn before the loop
+    scanned: Any = None     # the site's key and the noise of this step under it, drawn before the loop
 
     def sample(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """Draws [*shape, *batch, *event] with their pathwise derivative."""
@@ -48,7 +48,8 @@ class Choice:
         d = self.distribution
         full = (*shape, *self.batch)
         if d.noise is not None:
-            noise = self.scanned if self.scanned is not None else self.noise(key, shape)
+            before = self.scanned is not None and key is self.scanned[0] and self.scanned[1].shape[:len(shape)] == shape
+            noise = self.scanned[1] if before else self.noise(key, shape)
             values = d.noise.push(noise, *self.parameters)
         else:
             values = self._rejection(key, shape)

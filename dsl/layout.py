@@ -17,6 +17,7 @@ from typing import Iterator
 from lark import Token
 
 DEPTH = 200
+POWERS = 50  # `a^b^c` is kept flat, but costs more than its length
 FIRST = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?P<margin>[ \t]*)(?=[^\s#])")
 OPENING = frozenset(("LPAR", "LSQB", "LBRACE"))
 CLOSING = frozenset(("RPAR", "RSQB", "RBRACE"))
@@ -92,7 +93,7 @@ class Depth:
             self.levels.append([0, 0])
         elif kind in CLOSING and len(self.levels) > 1:
             self.levels.pop()
-        return max(self.signs, self.powers, *level)
+        return max(self.signs, self.powers // POWERS, *level)
 
 
 def line_end(token: Token, before: Token | None, columns: list[int], column: int) -> Iterator[Token]:

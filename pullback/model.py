@@ -6,10 +6,10 @@ from typing import Any, Mapping
 
 import jax
 
-from pullback.backends.xla.compiled import Argument, Specialized, environment, evaluate, leaf, put
+from pullback.backends.xla.compiled import Argument, Specialized, environment, evaluate, put
 from pullback.backends.xla.simulate import opened, simulate
 from pullback.compiler import pipeline
-from pullback.compiler.diagnostic import ArgumentError, Diagnostic, ProgramError
+from pullback.compiler.diagnostic import ArgumentError, Diagnostic
 from pullback.compiler.ir import Graph
 from pullback.dsl import elaborate
 from pullback.dsl.values import Declared, Undetermined

@@ -46,8 +46,8 @@ class Carries(Placed):
         self.within.pop()
         for (node, wire), after in zip(nodes, body.outputs):
             self.back(node, wire, after, index)
-        for outer, inner in zip(box.outputs, body.outputs):
-            self.through(inner, outer)
+        for place, (outer, inner) in enumerate(zip(box.outputs, body.outputs)):
+            self.through(inner, outer, "" if place < count else index)
             if inner in self.inner:
                 self.inner[outer] = self.inner[inner]
 

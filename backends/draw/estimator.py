@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Collection
 
 from pullback.backends.draw import words
-from pullback.backends.draw.expression import ATOM, Text
+from pullback.backends.draw.expression import ATOM, Text, without_index
 from pullback.backends.draw.grounds import Step
 from pullback.backends.draw.labels import SECOND
 from pullback.backends.draw.rows import Rows
@@ -63,6 +63,11 @@ class Estimator(Rows):
             case "level":
                 self.through(box.inputs[0], box.outputs[0])
                 self.paths[box.outputs[1]] = {}
+            case "stack_axis":
+                self.absorb(box)
+                self.sided(box)
+                text, strength = self.texts[box.output]
+                self.texts[box.output] = without_index(text, self.axis_name(box["axis"])), strength
             case "iota" | "rows":
                 self.paths.setdefault(box.output, {})
                 self.texts.setdefault(box.output, (self.axis_name(box["axis"]), ATOM))
@@ -137,6 +142,7 @@ class Estimator(Rows):
             self.begin(weight, node.id, f"w({name})")
         for place, wire in enumerate(box.inputs):
             self.connect(wire, node.id, self.flow.into(box, place))
+        self.sided(box)
 
     def log_density(self, box: Box) -> Text:
         """`log p(x | r)`; `log q(x)` where x was drawn from this very law."""

@@ -89,7 +89,18 @@ def indexed(array: Text, pattern: tuple, dynamic: list[str]) -> str:
             entries.append(f"{'' if low is None else low}..{'' if high is None else high}")
     while entries and entries[-1] == "..":
         entries.pop()
-    return f"{bracketed(array, ATOM)}[{', '.join(entries)}]" if entries else array[0]
+    base = bracketed(array, ATOM)
+    if entries and base.endswith("]") and base[0].isalpha():  # x[i][j] is x[i, j]
+        return f"{base[:-1]}, {', '.join(entries)}]"
+    return f"{base}[{', '.join(entries)}]" if entries else array[0]
+
+
+def without_index(text: str, index: str) -> str:
+    """A value of a loop, seen as the array that the loop makes: `z` for `z[i]`."""
+    for end in (f"[{index}]", f", {index}]"):
+        if index and text.endswith(end):
+            return text.removesuffix(end) + ("]" if end.startswith(",") else "")
+    return text
 
 
 def express(box: Box, of: Callable[[Wire], Text], axis_name: Callable[[Any], str] = str) -> Text:

@@ -20,7 +20,8 @@ def folded(scene: Scene, depth: int | None = None, focus: str | None = None, ope
     keep = {*opened, *path(scene, focus)}
 
     def may(region: Region) -> bool:
-        return region.id not in keep and all(node.sound for node in scene.inside(region.id))
+        nodes = scene.inside(region.id)
+        return region.id not in keep and len(nodes) > 1 and all(node.sound for node in nodes)
     if depth is not None:
         return fold(scene, [one.id for one in scene.regions if level(scene, one) == depth and may(one)])
     if focus is not None:

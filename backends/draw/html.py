@@ -45,7 +45,7 @@ section{flex:1 1 auto;min-width:0}
 details{border:1px solid var(--line);border-radius:.5rem;margin-bottom:1rem;overflow:hidden}
 summary{padding:.4rem .8rem;background:var(--region);cursor:pointer;display:flex;gap:1rem;align-items:baseline}
 .picture{overflow:auto;padding:.4rem}
-.picture svg{display:block;min-width:70%;max-width:none}
+.picture svg{display:block}
 pre{margin:0;padding:.6rem .8rem;overflow:auto;font:12px/1.45 Courier New,Courier,monospace}
 li.hot,pre .hot{background:var(--data)}
 .hot>polygon,.hot>ellipse,.hot>path,.hot>g>a>polygon,.hot>g>a>ellipse,.hot>g>a>path{stroke-width:3.2}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pullback.backends.draw import words
 from pullback.backends.draw.carries import Carries
-from pullback.backends.draw.expression import ATOM, NEGATED
+from pullback.backends.draw.expression import ATOM, NEGATED, PRODUCT
 from pullback.backends.draw.scene import Cell, Node
 from pullback.backends.draw.strands import NONE, VALUE, WEIGHT
 from pullback.backends.draw.terms import Term, sign, terms_of, times
@@ -182,7 +182,7 @@ class Rows(Carries):
         text, strength = self.text(term.cost)
         if not sign(term.coefficient):
             return text
-        return text.removeprefix("− ") if strength == NEGATED else f"− {text if strength > NEGATED else f'({text})'}"
+        return text.removeprefix("− ") if strength == NEGATED else f"− {text if strength >= PRODUCT else f'({text})'}"
 
     def results(self, graph: Graph, box: Box) -> list[Wire]:
         """The total that a term goes into: that of its `terms`, or of the `mix` behind its `contract`."""

@@ -12,8 +12,9 @@ from typing import Collection
 from pullback.backends.draw import words
 from pullback.backends.draw.expression import express
 from pullback.backends.draw.labels import NAME, SECOND
+from pullback.backends.draw.callees import Callees
 from pullback.backends.draw.scene import Line, Node, Region, Scene
-from pullback.backends.draw.weave import Path, Paths, Weave
+from pullback.backends.draw.weave import Path
 from pullback.compiler.ir import Box, Graph, Wire
 
 
@@ -24,14 +25,9 @@ def structure(graph: Graph, stage: str = "ir", parameters: Collection[str] | Non
     return view.scene
 
 
-class Structure(Weave):
+class Structure(Callees):
     def __post_init__(self) -> None:
-        self.aliases: dict[tuple[str, ...], dict[str, str]] = {}
-        self.callees: dict[tuple, str] = {}
-        self.frame: tuple[str, ...] = ()
-        self.choices: dict[str, Box] = {}
-        self.dimensions: set[Wire] = set()
-        self.objectives = {str(box["name"]) for box in self.graph.walk() if box.op.name == "expectation"}
+        self.dimensions: set[Wire] = set()      # indices of array choices
         super().__post_init__()
 
     @property
@@ -46,29 +42,6 @@ class Structure(Weave):
             self.box(box, self.called(region, frame, self.frame))
         self.frame = frame
 
-    def called(self, region: str | None, outer: tuple[str, ...], frame: tuple[str, ...]) -> str | None:
-        """The region of a path of calls that `inline` has opened, inside a region."""
-        for depth in range(len(outer) + 1, len(frame) + 1):
-            key = (region, frame[:depth])
-            if words.last(frame[depth - 1]) in self.objectives:
-                continue
-            if key not in self.callees:
-                name = words.last(frame[depth - 1])
-                found = self.region(Region(f"region-call-{len(self.callees)}", name, "callee", region, ("callee",),
-                                           (frame[depth - 1],)))
-                self.callees[key] = found.id
-            region = self.callees[key]
-        return region
-
-    def look(self, wire: Wire) -> Paths:
-        """The paths of a wire; inside a callee, a value that it is given comes from the choice there."""
-        found = self.paths.get(wire, {})
-        for depth in range(len(self.frame), 0, -1):
-            alias = self.aliases.get(self.frame[:depth])
-            if alias and any(node in alias for node in found):
-                return {alias.get(node, node): path for node, path in found.items()}
-        return found
-
     def absorb(self, box: Box) -> None:
         if box.op.name == "index" and len(box.inputs) == 2 and box.inputs[1] in self.dimensions:
             self.paths[box.output], self.texts[box.output] = self.look(box.inputs[0]), self.text(box.inputs[0])
@@ -82,34 +55,6 @@ class Structure(Weave):
         self.paths.update({wire: self.look(wire) for wire in kept})
         super().absorb(box)
         self.paths.update(kept)
-
-    def joins(self, wire: Wire, target: Node, label: str = "", given: bool = False) -> None:
-        """Lines into a node; a log density leaves its callee by the border."""
-        kept = self.paths.get(wire, {})
-        found = self.look(wire)
-        plain = {node: path for node, path in found.items() if not self.border(node, path, target)}
-        self.paths[wire] = plain
-        self.connect(wire, target.id, style="given" if given else "plain", label=label)
-        self.paths[wire] = kept
-        for node, path in found.items():
-            region = self.border(node, path, target)
-            node = self.scene.inside(region)[-1].id if region is not None else node
-            if region is not None and (region, target.id, None) not in self.lines:
-                line = Line(node, target.id, "plain", None, f"logp({path.logp})",
-                            tail=region, classes=("plain",), tip=("log density",))
-                self.lines[region, target.id, None] = line
-                self.scene.lines.append(line)
-
-    def border(self, node: str, path: Path, target: Node) -> str | None:
-        """The outermost callee that a log density leaves on its way to the target."""
-        if not path.logp:
-            return None
-        around = set(self.scene.around(target.region))
-        found = None
-        for region in self.scene.around(self.scene.node(node).region):
-            if region not in around and self.scene.region(region).kind == "callee":
-                found = region
-        return found
 
     # ------------------------------------------------------------ boxes
 
@@ -195,43 +140,9 @@ class Structure(Weave):
         self.paths[box.output] = {node.id: Path(box.output, logp=self.model())}
         self.parts[box.output], self.texts[box.output] = (), (f"log p({name})", 7)
 
-    def model(self) -> str:
-        return words.last(self.frame[-1]) if self.frame else "p"
-
-    def recaption(self, choice: str) -> None:
-        """A draw's region is called by its model too, which the call of its density names."""
-        for id in self.scene.around(self.scene.node(choice).region):
-            region = self.scene.region(id)
-            if region.kind == "callee":
-                if self.model() not in ("p", *region.caption.split()):
-                    region.caption = f"{self.model()}  {region.caption}"
-                return
-
     @property
     def scene_choices(self) -> set[str]:
         return {node.id for node in self.scene.nodes if node.shape == "choice"}
-
-    def own(self, density: Box, value: Wire) -> str | None:
-        """The choice whose own density this is: the same statement, at the value that it drew."""
-        for node in self.behind(list(self.paths.get(value, {}))):
-            box = self.choices.get(node)
-            if box is None or box["distribution"] is not density["distribution"]:
-                continue
-            if density.span is not None and box.span is not None:
-                same = (density.span.source, density.span.start) == (box.span.source, box.span.start)
-            else:
-                same = box["address"] == density["address"]
-            if same:
-                return node
-        return None
-
-    def behind(self, nodes: list[str]) -> list[str]:
-        """The nodes, and those that a `select` among them chooses from."""
-        found = list(nodes)
-        for node in found:
-            if self.scene.node(node).shape == "select":
-                found += [line.source for line in self.scene.lines if line.target == node and line.source not in found]
-        return found
 
     # ------------------------------------------------------------ boxes with regions
 
@@ -254,9 +165,21 @@ class Structure(Weave):
         else:
             inside = self.enter(box, "plate", f"{index} in {extent(box)}", region).id
         self.paths[body.inputs[0]], self.texts[body.inputs[0]] = {}, (index, 7)
+        count = len(self.scene.nodes)
         self.graph_of(body, inside, self.frame)
+        if inside != region and len(self.scene.nodes) == count:
+            self.shown(body, inside)
         for outer, inner in zip(box.outputs, body.outputs):
-            self.through(inner, outer)
+            self.through(inner, outer, "" if inside == region else index)
+
+    def shown(self, body: Graph, region: str) -> None:
+        """A region with nothing in it would not be drawn: its results stand in it as boxes."""
+        made = body.producers()
+        for box in dict.fromkeys(made[wire] for wire in body.outputs if wire in made):
+            if box.op.kind == "pure" and not box.regions and self.sources(box.inputs):
+                node = self.deterministic(box, region)
+                for wire in box.inputs:
+                    self.joins(wire, node)
 
     def scan(self, box: Box, region: str | None) -> None:
         body, count, index = box.regions[0], box["carries"], str(box["index"])
@@ -277,7 +200,7 @@ class Structure(Weave):
                     self.scene.lines.append(Line(node.id, source, "plain", label=f"next {index}", back=True,
                                                  classes=("plain", "back"), tip=(f"next {index}",)))
         for place, (outer, inner) in enumerate(zip(box.outputs, body.outputs)):
-            self.through(inner, outer)
+            self.through(inner, outer, "" if place < count else index)
             if place < count:
                 self.texts[outer] = self.text(carries[place])
                 mine = nodes[place].id

@@ -23,6 +23,9 @@ def finished(svg: str, theme: str = "auto", page: bool = False, name: str = "") 
     root.set("class", "pullback")
     root.set("role", "group" if page else "img")
     root.set("aria-label", printable(name))
+    if page:  # never smaller than 0.7: below, the badges can't be read; the page scrolls
+        width = float(root.get("width", "0pt").removesuffix("pt"))
+        root.set("style", f"width:min(100%,{width:g}pt);min-width:{0.7 * width:g}pt;height:auto")
     for group in root.iter(f"{{{SVG}}}g"):
         if group.get("id", "").startswith("a_"):
             anchored(group)

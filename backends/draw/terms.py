@@ -5,7 +5,6 @@ Before `contract` they stand in one `terms` box; after it in `contract` boxes, w
 """
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -74,36 +73,41 @@ def contracted(box: Box, made: dict[Wire, Box]) -> list[Term]:
                  tuple(axis for axis in box["mean"] if axis.kind == "particles"), box) for wire, coefficient in members]
 
 
+def parts(coefficient: Any) -> tuple[float, list[str], list[str]]:
+    """A coefficient as a number, sizes that are not known yet above it, and below."""
+    if isinstance(coefficient, (int, float)):
+        return float(coefficient), [], []
+    above, below = getattr(coefficient, "above", (coefficient,)), getattr(coefficient, "below", ())
+    return getattr(coefficient, "number", 1.0), list(map(str, above)), list(map(str, below))
+
+
 def sign(coefficient: Any) -> str:
     """`− ` where the coefficient is negative."""
-    value = getattr(coefficient, "above", coefficient)
-    try:
-        return "− " if value < 0 else ""
-    except Exception:  # a size that is not known has no sign; sizes are positive
-        return ""
+    return "− " if parts(coefficient)[0] < 0 else ""
 
 
 def means(term: Term, plates: list[Axis]) -> list[Axis]:
     """Those of the plates over which the term is averaged: whose sizes its coefficient divides by."""
     for count in range(len(plates), 0, -1):
         for some in combinations(plates, count):
-            if divides(term.coefficient, math.prod(axis.size for axis in some)):
+            if divides(term.coefficient, [axis.size for axis in some]):
                 return list(some)
     return []
 
 
-def divides(coefficient: Any, size: Any) -> bool:
-    """Is |coefficient| = 1 / size?"""
-    above, below = getattr(coefficient, "above", coefficient), getattr(coefficient, "below", 1)
-    try:
-        return abs(abs(above) * size - below) < 1e-6 * abs(below)
-    except Exception:  # sizes that are not known: equal as expressions, or not
-        return str(above * size) == str(below)
+def divides(coefficient: Any, sizes: list[Any]) -> bool:
+    """Is |coefficient| one over the product of the sizes?"""
+    number, above, below = parts(coefficient)
+    for size in sizes:
+        if isinstance(size, int):
+            number *= size
+        elif str(size) in below:
+            below.remove(str(size))
+        else:
+            return False
+    return abs(abs(number) - 1) < 1e-6 and sorted(above) == sorted(below)
 
 
-def times(a: object, b: object) -> object:
-    """The product of two coefficients; of sizes that are not known, the one that is no number."""
-    try:
-        return a * b
-    except TypeError:
-        return a if hasattr(a, "above") else b
+def times(a: Any, b: Any) -> Any:
+    """The product of two coefficients."""
+    return b * a if isinstance(a, (int, float)) else a * b

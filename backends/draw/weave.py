@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Collection, Iterable, Mapping
 
 from pullback.backends.draw import words
-from pullback.backends.draw.expression import ATOM, Text, express
+from pullback.backends.draw.expression import ATOM, Text, express, without_index
 from pullback.backends.draw.labels import NAME, clip
 from pullback.backends.draw.scene import Line, Node, Region, Scene, Style
 from pullback.backends.draw.strands import NONE, Flow, Strands, numeric
@@ -147,10 +147,11 @@ class Weave:
             self.paths[output], self.texts[output] = found, text
             self.parts[output] = (box, *(part for wire in box.inputs for part in self.parts.get(wire, ())))
 
-    def through(self, source: Wire, target: Wire) -> None:
-        """The two wires are one."""
+    def through(self, source: Wire, target: Wire, index: str = "") -> None:
+        """The two wires are one; with an `index`, the target is the array that a loop makes of the source."""
+        text, strength = self.text(source)
         self.paths[target] = self.paths.get(source, {})
-        self.texts[target] = self.text(source)
+        self.texts[target] = without_index(text, index), strength
         self.parts[target] = self.parts.get(source, ())
 
     def sources(self, wires: Iterable[Wire]) -> list[str]:

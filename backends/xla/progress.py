@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Line:
-    """`name ━━━━━╸   1200/5000  objective −8.08  gradient 0.31  2,150 steps/s  0:00:01`"""
+    """`name ━━━━╸    1200/5000  objective −8.08  ‖∇‖ 0.31  2,150/s  0:00:01`"""
 
     def __init__(self, name: str, steps: int, wanted: bool):
         self.name, self.steps, self.bar = name, steps, None
@@ -14,10 +14,11 @@ class Line:
         from rich.console import Console
         console = Console(stderr=True)
         if console.is_terminal or console.is_jupyter:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
             self.bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=console, auto_refresh=False)
+                TextColumn("{task.description}"), BarColumn(bar_width=10),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[figures]}"),
+                TimeRemainingColumn(compact=True), console=console, auto_refresh=False)
 
     def __enter__(self) -> Line:
         if self.bar:
@@ -31,7 +32,7 @@ class Line:
         if self.bar:
             self.bar.update(self.task, completed=step)
             speed = self.bar.tasks[0].speed
-            figures = f"objective {objective:.5g}  gradient {gradient:.3g}" + (f"  {speed:,.0f} steps/s" if speed else "")
+            figures = f"objective {objective:.5g}  ‖∇‖ {gradient:.2g}" + (f"  {speed:,.0f}/s" if speed else "")
             self.bar.update(self.task, figures=figures, refresh=True)
 
     def __exit__(self, *error: Any) -> None:

@@ -20,12 +20,13 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
     batch = batch_axes(box)
     choice = chosen(run, box, batch)
     scanned = run.keys.scanned.get(box["address"]) if run.keys.scanned else None
+    key = run.keys.of(box["address"])
     if scanned is not None:
-        choice = Choice(**{**choice.__dict__, "scanned": scanned})
+        choice = Choice(**{**choice.__dict__, "scanned": (key, scanned)})
     if box["marginal"]:
         values, weight, log, common = choice.support(), choice.log_probabilities(), True, True
     else:
-        found = box.rule.points(run.keys.of(box["address"]), choice, None)
+        found = box.rule.points(key, choice, None)
         values, common = found.values, found.common
         log = found.log_weights is not None
         weight = found.log_weights if log else found.weights

@@ -33,6 +33,7 @@ class Scope:
     known: dict[str, Wire] = field(default_factory=dict)
     taken: Wire | None = None
     parent: Scope | None = None
+    owner: Opening | None = None  # the list that what is guarded for this branch is written to
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Opening:
             return wire
         outer = self.look(wire, scope.parent)
         if scope.taken is not None:
-            outer = self.guarded(outer, scope)
+            outer = scope.owner.guarded(outer, scope)
         scope.known[wire.name] = outer
         return outer
 
@@ -280,7 +281,7 @@ class Opening:
             above = self.taken()
             if above is not None:
                 taken = self.emit(op.and_, (above, taken), Array("bool"), "taken", span=box.span)
-            self.scope = Scope({}, taken, outer)
+            self.scope = Scope({}, taken, outer, self)
             self.graph(region)
             sides.append([self.look(wire) for wire in region.outputs])
             self.scope = outer

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.analyses.support import name_of
-from pullback.compiler.diagnostic import Diagnostic, NotEnumerable
+from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, Reported
 from pullback.compiler.ir import Axis, Box, Graph, Wire, closed, free, in_order
 from pullback.compiler.forward import Forward
 from pullback.compiler.analyses.shapes import Shape, point_shape
@@ -71,6 +71,11 @@ class Placing:
         if shape.kind == "finite" and size is not None and self.mixed.get(site):
             joint = self.mixed[site]
             size = product(box, size, joint)
+        if shape.kind == "points" and size is not None and shape.weighted and not shape.log and self.mixed.get(site):
+            raise Reported(Diagnostic(
+                "support", f"the points of `{name_of(box)}`, drawn `by {box.rule.name}`, have weights that are not scores, and what "
+                "reads the whole loop mixes all its elements", span=box.span, label="point k of one element would only meet point k "
+                "of the others", help="`by reinforce` is unbiased here"))
         axis = None if size is None else Axis(shape.kind, site, size)
         logarithm = log or shape.log
         attributes = {**box.attributes, "axis": axis, "joint": joint, "log": logarithm,

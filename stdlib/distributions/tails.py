@@ -88,7 +88,10 @@ def log_gammainc(a: Any, x: Any) -> Any:
     one = jnp.ones_like(y + a)
     head = a * jnp.log(y) - y - gammaln(a + 1) + jnp.log(lax.fori_loop(0, 60, further, (one, one))[1])
     far = gammainc(a, jnp.where(near, a + 1, x))
-    return jnp.where(near, head, jnp.log(jnp.where(far > 0, far, 1)))
+    lost = ~near & (far <= 0)  # of a large concentration: the series as a geometric one
+    y = jnp.where(lost, x, a / 2)
+    tail = a * jnp.log(y) - y - gammaln(a + 1) - jnp.log1p(-y / (a + 1))
+    return jnp.where(near, head, jnp.where(lost, tail, jnp.log(jnp.where(lost, 1, far))))
 
 
 def log_between(tails: Tails, low: Any, high: Any, *parameters: Any) -> Any:

@@ -3,6 +3,7 @@
 Every number may be a schedule over the steps of the fit.  `clip` bounds the norm of the whole gradient first.
 Fields and defaults are optax's, read off its signatures; those that are no numbers (masks, dtypes) are left out.
 
+>>> from pullback.compiler.optimizer import OPTIMIZERS
 >>> print(OPTIMIZERS["rmsprop"].usage())
 `rmsprop(learning_rate, decay = 0.9, eps = 1e-08, initial_scale = 0.0, eps_in_sqrt = true, centered = false, ...)`
 """
@@ -15,7 +16,7 @@ from typing import Any, Callable
 
 import optax
 
-from pullback.compiler.optimizer import OPTIMIZERS, REQUIRED, Option, Recipe, Slope, define
+from pullback.compiler.optimizer import REQUIRED, Option, Recipe, Slope, define
 from pullback.compiler.schedule import Schedule
 
 TABLE: dict[str, Callable[..., optax.GradientTransformation]] = {

@@ -1,7 +1,6 @@
 """The command line: results on stdout, errors on stderr, and the exit codes."""
 import json
 import os
-import signal
 import subprocess
 import sys
 

@@ -267,8 +267,8 @@ def test_estimates_have_standard_errors(cone):
     found = cone["noisy_cone"].estimate(0, params=params, draws=50)
     f = cone["noisy_cone"].objective
     values, grads = jax.vmap(f.value_and_grad, (0, None))(jax.random.split(jax.random.key(0), 50), params)
-    assert found.value == pytest.approx(values.mean(), rel=1e-4)
-    assert found.error == pytest.approx(values.std(ddof=1) / 50 ** 0.5, rel=1e-3)
+    assert found.value == pytest.approx(float(values.mean()), rel=1e-4)
+    assert found.error == pytest.approx(float(values.std(ddof=1)) / 50 ** 0.5, rel=1e-3)
     norm, error = found.gradients["mean"]
-    assert norm == pytest.approx(jnp.linalg.norm(grads["mean"].mean(0)), rel=1e-3)
-    assert error == pytest.approx((grads["mean"].var(0, ddof=1).sum() / 50) ** 0.5, rel=1e-3)
+    assert norm == pytest.approx(float(jnp.linalg.norm(grads["mean"].mean(0))), rel=1e-3)
+    assert error == pytest.approx(float(grads["mean"].var(0, ddof=1).sum() / 50) ** 0.5, rel=1e-3)

@@ -1,4 +1,4 @@
-"""Points at which distributions are tried: of each parameter a few ordinary and the awkward values, paired at random."""
+"""Points at which distributions are tried: of each parameter some ordinary and the awkward values, paired at random."""
 import os
 import zlib
 
@@ -10,8 +10,9 @@ from pullback.stdlib.distributions import find, names
 
 COUNT = 16
 SCALARS = {
-    "real": [0.3, 0.0, 1.0, -1.0, -2.7, 6.0], "positive": [1.7, 1.0, 0.4, 3.0, 9.0, 40.0], "unit": [0.35, 0.5, 0.02, 0.97],
-    "nonnegative": [1.7, 1.0, 0.4, 3.0, 9.0, 40.0], "circular": [0.3, 0.0, -2.7, 1.0], "natural": [5, 1, 7, 12], "boolean": [0, 1]}
+    "real": [0.3, 0.0, 1.0, -1.0, -2.7, 6.0], "positive": [1.7, 1.0, 0.4, 3.0, 9.0, 40.0],
+    "nonnegative": [1.7, 1.0, 0.4, 3.0, 9.0, 40.0], "unit": [0.35, 0.5, 0.02, 0.97],
+    "circular": [0.3, 0.0, -2.7, 1.0], "natural": [5, 1, 7, 12], "boolean": [0, 1]}
 TRIL = np.array([[1.0, 0, 0], [0.3, 0.8, 0], [-0.2, 0.1, 1.3]])
 UNIT_ROWS = TRIL / np.linalg.norm(TRIL, axis=-1, keepdims=True)
 ARRAYS = {
@@ -42,7 +43,8 @@ def field_values(record, field, count, draw, so_far):
     if field.domain == "size":
         return 3
     if field.name in MATRICES or (record.name, field.name) == ("matrix_normal", "loc"):
-        return np.broadcast_to(MATRICES.get(field.name, MATRICES["matrix"]), (count,) + MATRICES.get(field.name, MATRICES["matrix"]).shape)
+        found = MATRICES.get(field.name, MATRICES["matrix"])
+        return np.broadcast_to(found, (count,) + found.shape)
     if (record.name, field.name) == ("matrix_normal", "scale_tril_column"):
         return np.broadcast_to(TRIL[:2, :2], (count, 2, 2))
     if field.rank:
@@ -50,7 +52,7 @@ def field_values(record, field, count, draw, so_far):
             "simplex", "corr_cholesky", "corr_matrix"} else draw.choice([1.0, 0.5, 2.0], count))])
     if field.name == "high":
         width = draw.integers(1, 4, count) if field.kind == "int" else draw.choice([0.5, 1.0, 3.0], count)
-        return so_far["low"] + width if "low" in so_far else draw.choice(SCALARS["positive" if field.domain == "positive" else "real"], count)
+        return so_far["low"] + width if "low" in so_far else draw.choice(SCALARS[field.domain], count)
     values = OWN.get((record.name, field.name), SCALARS[field.domain] if field.domain in SCALARS else None)
     found = np.array([values[k % len(values)] for k in range(count)])
     found = draw.permutation(found)
@@ -80,16 +82,21 @@ LAWS = [  # a distribution, its parameters, and SciPy's
     ("pareto", (1.7, 2.3), st.pareto(2.3, scale=1.7)), ("uniform", (-0.3, 1.7), st.uniform(-0.3, 2.0)),
     ("log_uniform", (0.3, 1.7), st.loguniform(0.3, 1.7)), ("beta", (2.3, 0.7), st.beta(2.3, 0.7)),
     ("beta_proportion", (0.3, 4.0), st.beta(1.2, 2.8)), ("von_mises", (0.0, 1.7), st.vonmises(1.7)),
-    ("von_mises", (0.0, 0.0), st.uniform(-np.pi, 2 * np.pi)), ("lower_truncated_power_law", (-2.7, 1.3), st.pareto(1.7, scale=1.3)),
+    ("von_mises", (0.0, 0.0), st.uniform(-np.pi, 2 * np.pi)),
+    ("lower_truncated_power_law", (-2.7, 1.3), st.pareto(1.7, scale=1.3)),
     ("doubly_truncated_power_law", (1.3, 0.5, 2.0), st.truncpareto(-2.3, 4.0, scale=0.5)),
     ("doubly_truncated_power_law", (-1.0, 0.5, 2.0), st.loguniform(0.5, 2.0)),
     ("truncated_normal", (0.3, 1.7, -1.0, 2.0), st.truncnorm(-1.3 / 1.7, 1.0, 0.3, 1.7)),
-    ("truncated_normal", (0.0, 1.0, 4.5, 6.0), st.truncnorm(4.5, 6.0)), ("truncated_normal", (0.0, 1.0, 2.5, 6.0), st.truncnorm(2.5, 6.0)),
+    ("truncated_normal", (0.0, 1.0, 4.5, 6.0), st.truncnorm(4.5, 6.0)),
+    ("truncated_normal", (0.0, 1.0, 2.5, 6.0), st.truncnorm(2.5, 6.0)),
     ("bernoulli", (0.3,), st.bernoulli(0.3)), ("binomial", (7, 0.3), st.binom(7, 0.3)),
     ("geometric", (0.3,), st.geom(0.3, loc=-1)), ("poisson", (3.7,), st.poisson(3.7)),
-    ("negative_binomial", (2.3, 0.6), st.nbinom(2.3, 0.4)), ("negative_binomial2", (3.7, 2.3), st.nbinom(2.3, 2.3 / 6.0)),
-    ("gamma_poisson", (2.3, 0.7), st.nbinom(2.3, 0.7 / 1.7)), ("beta_binomial", (2.3, 0.7, 7), st.betabinom(7, 2.3, 0.7)),
-    ("beta_negative_binomial", (2.3, 3.7, 4.0), st.betanbinom(4.0, 3.7, 2.3)), ("discrete_uniform", (1, 6), st.randint(1, 7)),
+    ("negative_binomial", (2.3, 0.6), st.nbinom(2.3, 0.4)),
+    ("negative_binomial2", (3.7, 2.3), st.nbinom(2.3, 2.3 / 6.0)),
+    ("gamma_poisson", (2.3, 0.7), st.nbinom(2.3, 0.7 / 1.7)),
+    ("beta_binomial", (2.3, 0.7, 7), st.betabinom(7, 2.3, 0.7)),
+    ("beta_negative_binomial", (2.3, 3.7, 4.0), st.betanbinom(4.0, 3.7, 2.3)),
+    ("discrete_uniform", (1, 6), st.randint(1, 7)),
     ("categorical", (np.array([0.2, 0.0, 0.5, 0.3]),), st.rv_discrete(values=([0, 1, 2, 3], [0.2, 0.0, 0.5, 0.3]))),
 ]
 

@@ -116,7 +116,8 @@ CASES = [  # name, parameters, value, derivative in (None: the log density itsel
     ("left_censored_normal", STANDARD | dict(censored=1), -50.0, "value", hazard(50), 64),
     ("left_censored_normal", STANDARD | dict(censored=1), -20.0, "value", hazard(20), 32),
     *((name, more | dict(probs=p), int(p) * n, "probs", n * (2 * p - 1), bits)
-      for name, more, n in (("bernoulli", {}, 1), ("binomial", dict(total_count=5), 5)) for p in (0.0, 1.0) for bits in (32, 64)),
+      for name, more, n in (("bernoulli", {}, 1), ("binomial", dict(total_count=5), 5))
+      for p in (0.0, 1.0) for bits in (32, 64)),
     ("bernoulli", dict(probs=0.0), 1, None, -inf, 64), ("bernoulli", dict(probs=1.0), 0, None, -inf, 32),
     ("binomial", dict(total_count=5, probs=0.0), 5, None, -inf, 64),
     ("binomial", dict(total_count=5, probs=0.0), 5, "probs", 0, 64),
@@ -131,7 +132,8 @@ CASES = [  # name, parameters, value, derivative in (None: the log density itsel
     *(("hurdle_poisson", dict(gate=0.3, rate=rate), 1, "rate", -0.5 - rate / 12, bits)
       for rate, bits in ((1e-3, 32), (1e-4, 32))),
     ("projected_normal", dict(concentration=[30.0, 40.0]), [-1.0, 0.0], None, float(ray(30, 40)), 64),
-    ("projected_normal", dict(concentration=[30.0, 40.0]), [-1.0, 0.0], "concentration[0]", float(mp.diff(ray, (30, 40), (1, 0))), 64),
+    ("projected_normal", dict(concentration=[30.0, 40.0]), [-1.0, 0.0], "concentration[0]",
+     float(mp.diff(ray, (30, 40), (1, 0))), 64),
     ("projected_normal", dict(concentration=[15.0, 0.0]), [-1.0, 0.0], None, float(ray(15, 0)), 32),
 
     ("poisson", dict(rate=0.0), 0, "rate", -1, 64),
@@ -159,7 +161,8 @@ CASES = [  # name, parameters, value, derivative in (None: the log density itsel
     ("truncated_normal", STANDARD | dict(low=5.5, high=6.5), 6.0, None, cut_normal(6, 5.5, 6.5), 32),
     ("truncated_laplace", dict(loc=40.0, scale=1.0, low=-0.5, high=2.0), 1.0, None, -1 - log(1 - exp(-2.5)), 64),
     ("truncated_laplace", dict(loc=-40.0, scale=1.0, low=-0.5, high=2.0), 1.0, "loc", 0, 64),
-    ("interval_censored_normal", STANDARD | dict(left_censored=0, right_censored=0), [8.5, 9.0], None, float(gap(8.5, 9)), 64),
+    ("interval_censored_normal", STANDARD | dict(left_censored=0, right_censored=0), [8.5, 9.0], None,
+     float(gap(8.5, 9)), 64),
     *((name, given, 0.0, wrt, 0, 64) for name, given, wrt in (
         ("gamma", dict(concentration=2.5, rate=1.3), "concentration"), ("chi2", dict(df=5.0), "df"),
         ("inverse_gamma", dict(concentration=2.5, rate=1.3), "rate"), ("log_normal", dict(loc=0.3, scale=1.3), "scale"),
@@ -171,9 +174,12 @@ CASES = [  # name, parameters, value, derivative in (None: the log density itsel
 ]
 # NumPyro gives −∞ on the edge; SciPy and we give the limit of the density, where that is finite.
 EDGES = [
-    ("half_normal", dict(scale=1.3), 0.0, st.halfnorm(scale=1.3)), ("half_cauchy", dict(scale=1.3), 0.0, st.halfcauchy(scale=1.3)),
-    ("exponential", dict(rate=1.3), 0.0, st.expon(scale=1 / 1.3)), ("gompertz", dict(concentration=0.7, rate=1.0), 0.0, st.gompertz(0.7)),
-    ("gamma", dict(concentration=1.0, rate=1.3), 0.0, st.gamma(1, scale=1 / 1.3)), ("chi2", dict(df=2.0), 0.0, st.chi2(2)),
+    ("half_normal", dict(scale=1.3), 0.0, st.halfnorm(scale=1.3)),
+    ("half_cauchy", dict(scale=1.3), 0.0, st.halfcauchy(scale=1.3)),
+    ("exponential", dict(rate=1.3), 0.0, st.expon(scale=1 / 1.3)),
+    ("gompertz", dict(concentration=0.7, rate=1.0), 0.0, st.gompertz(0.7)),
+    ("gamma", dict(concentration=1.0, rate=1.3), 0.0, st.gamma(1, scale=1 / 1.3)),
+    ("chi2", dict(df=2.0), 0.0, st.chi2(2)),
     ("weibull", dict(scale=1.3, concentration=1.0), 0.0, st.weibull_min(1, scale=1.3)),
     ("pareto", dict(scale=1.3, alpha=2.0), 1.3, st.pareto(2, scale=1.3))]
 CASES += [(name, given, x, None, law.logpdf(x), 64) for name, given, x, law in EDGES]
@@ -190,14 +196,18 @@ def case_id(case):
     return f"{name}({', '.join(f'{k}={v}' for k, v in given.items())})-{value}-{wrt or 'value of log p'}-{bits}"
 
 
-@pytest.mark.parametrize("case, bits", [(case[:5], case[5]) for case in CASES], ids=map(case_id, CASES), indirect=["bits"])
+BOTH = pytest.mark.parametrize("case, bits", [(case[:5], case[5]) for case in CASES], ids=list(map(case_id, CASES)),
+                               indirect=["bits"])
+
+
+@BOTH
 def test_ours_is_right(case, bits):
     name, given, value, wrt, right = case
     found = ours(name, given, value, wrt)
     assert same(found, right, bits), f"{found} for {right}"
 
 
-@pytest.mark.parametrize("case, bits", [(case[:5], case[5]) for case in CASES], ids=map(case_id, CASES), indirect=["bits"])
+@BOTH
 def test_numpyro_is_still_wrong(case, bits):
     name, given, value, wrt, right = case
     try:
@@ -245,20 +255,17 @@ def test_von_mises_draws_follow_the_concentration(x64):
     from numpyro import distributions as d
     from scipy.special import ive
     x = np.linspace(-np.pi, np.pi, 2001)[:-1]
-    for k in (0.5, 1.7, 20.0, 300.0, 1e4):
+    moves = jax.jit(lambda x, k: jax.jvp(lambda k: centered(x, k), (k,), (jnp.ones_like(k),))[1])
+    for k in (0.5, 1.7, 20.0, 300.0):
         ratio = ive(1, k) / ive(0, k)
-        _, moved = jax.jvp(lambda k: centered(jnp.asarray(x), k), (jnp.full_like(x, k),), (jnp.ones_like(x),))
-        p = st.vonmises(k).pdf(x)
-        seen = np.sum(p * -np.sin(x) * np.asarray(moved)) * (x[1] - x[0]) if k < 1e3 else None
+        seen = np.sum(st.vonmises(k).pdf(x) * -np.sin(x) * np.asarray(moves(x, np.full_like(x, k)))) * (x[1] - x[0])
         want = 1 - ratio / k - ratio ** 2
-        if seen is not None:
-            assert abs(seen - want) < 1e-6 * want
+        assert abs(seen - want) < 1e-6 * want
         at = np.array([0.3, -1.0, 2.0, 4.0]) / np.sqrt(max(k, 1))  # one by one: −(∂F/∂κ)/p by differences
         h = 1e-4 * k
         slope = (st.vonmises(k + h).cdf(at) - st.vonmises(k - h).cdf(at)) / (2 * h) if k < 50 else None
         if slope is not None and np.abs(at).max() < np.pi:
-            _, moved = jax.jvp(lambda k: centered(jnp.asarray(at), k), (jnp.full_like(at, k),), (jnp.ones_like(at),))
-            assert np.allclose(moved, -slope / st.vonmises(k).pdf(at), rtol=1e-4)
+            assert np.allclose(moves(at, np.full_like(at, k)), -slope / st.vonmises(k).pdf(at), rtol=1e-4)
     k, key = 1.7, jax.random.key(0)
     _, theirs = jax.jvp(lambda k: jnp.cos(d.VonMises(0.3, k).sample(key, (20000,))).mean(), (k,), (1.0,))
     assert abs(theirs - (1 - 0.65 / k - 0.65 ** 2)) > 0.05, "NumPyro's von Mises is differentiated rightly now"
@@ -278,15 +285,14 @@ def test_draws_in_a_far_tail(x64):
 
 @pytest.mark.parametrize("name, fields, refused", [
     ("truncated_student_t", ["df", "loc", "scale", "low"], ["df"]),
-    ("gaussian_copula_beta", ["concentration1", "concentration0", "correlation_matrix"], ["concentration1", "concentration0"])])
+    ("gaussian_copula_beta", ["concentration1", "concentration0", "correlation_matrix"],
+     ["concentration1", "concentration0"])])
 def test_what_has_no_derivative_is_refused(x64, name, fields, refused):
     its = record(name, fields)
     assert set(its.refused) == set(refused) and all(len(reason) > 30 for reason in its.refused.values())
-    if name == "truncated_student_t":
-        return
-    values = [jnp.asarray([2.0, 3.0]), jnp.asarray([1.0, 2.0]), jnp.asarray([[1.0, 0.3], [0.3, 1.0]])]
-    with pytest.raises(ValueError, match="not supported"):
-        jax.grad(lambda a: its.numpyro(a, *values[1:]).log_prob(jnp.asarray([0.3, 0.4])))(values[0])
+    from jax.scipy.special import betainc
+    with pytest.raises(ValueError, match="not supported"):  # else neither need be refused
+        jax.grad(lambda a: betainc(a, 1.0, 0.3))(2.0)
 
 
 def exact(name, x, *p):
@@ -297,7 +303,8 @@ def exact(name, x, *p):
                 return mp.log(mp.binomial(n, x) * mp.beta(a + x, b + n - x) / mp.beta(a, b))
             case "negative_binomial2":
                 m, c = map(mp.mpf, p)
-                return mp.log(mp.gamma(x + c) / mp.gamma(c) / mp.factorial(x)) + x * mp.log(m / (m + c)) + c * mp.log(c / (m + c))
+                ways = mp.gamma(x + c) / mp.gamma(c) / mp.factorial(x)
+                return mp.log(ways) + x * mp.log(m / (m + c)) + c * mp.log(c / (m + c))
             case "gamma_poisson":
                 c, r = map(mp.mpf, p)
                 return exact("negative_binomial2", x, c / r, c)
@@ -313,13 +320,15 @@ def exact(name, x, *p):
                         - (df + 1) / 2 * mp.log1p(((x - loc) / scale) ** 2 / df))
 
 
-PRECISE = [("beta_binomial", 7, 2.3, 0.7, 12), ("beta_binomial", 7, 8.0, 8.0, 12), ("beta_negative_binomial", 7, 2.3, 4.7, 3.1),
+PRECISE = [("beta_binomial", 7, 2.3, 0.7, 12), ("beta_binomial", 7, 8.0, 8.0, 12),
+           ("beta_negative_binomial", 7, 2.3, 4.7, 3.1),
            ("negative_binomial2", 7, 4.2, 2.3), ("gamma_poisson", 7, 2.3, 0.7), ("gamma_poisson", 7, 9.0, 0.7)]
 SINGLE = [("student_t", 0.7, 1e5, 0.0, 1.0), ("student_t", 0.7, 1e8, 0.0, 1.0), ("beta", 0.5, 1e5, 1e5),
           ("beta_binomial", 3, 1e6, 1e6, 7), ("negative_binomial2", 3, 4.2, 1e8)]
 
 
-@pytest.mark.parametrize("bits, case", [(64, case) for case in PRECISE] + [(32, case) for case in SINGLE], indirect=["bits"])
+@pytest.mark.parametrize("bits, case", [(64, case) for case in PRECISE] + [(32, case) for case in SINGLE],
+                         indirect=["bits"])
 def test_large_arguments_do_not_cancel(bits, case):
     name, x, *p = case
     its, right = find(name)[0], float(exact(name, x, *p))
@@ -337,16 +346,18 @@ def test_draws_stay_within_float32(name, given):
     """Neither 0, where the log density is infinite, nor infinite; nor is their derivative."""
     its = find(name)[0]
     given = [jnp.full(2000, p) for p in given]
-    draw = lambda *p: its.sample(jax.random.key(1), (2000,), *p)
-    x, moved = jax.jvp(draw, tuple(given), tuple(jnp.ones(2000) for _ in given))
+    def draw(*p):
+        return its.sample(jax.random.key(1), (2000,), *p)
+
+    x, moved = jax.jit(lambda *p: jax.jvp(draw, p, tuple(map(jnp.ones_like, p))))(*given)
     assert x.dtype == jnp.float32 and np.isfinite(x).all() and (x != 0).all() and np.isfinite(moved).all()
     assert np.isfinite(its.log_prob(x, *given)).all()
 
 
 def test_values_outside_have_density_0(x64):
     """Not a number nowhere: −∞, with the derivative 0."""
-    outside = {"half_normal": -1.0, "gamma": -1.0, "uniform": 2.0, "beta": 1.5, "poisson": -1, "categorical": 3, "binomial": 6,
-               "pareto": 0.1, "truncated_normal": 9.0, "levy": -5.0, "ordered_logistic": 9, "discrete_uniform": 7}
+    outside = {"half_normal": -1.0, "gamma": -1.0, "uniform": 2.0, "beta": 1.5, "poisson": -1, "categorical": 3,
+               "binomial": 6, "pareto": 0.1, "truncated_normal": 9.0, "levy": -5.0, "ordered_logistic": 9, "discrete_uniform": 7}
     for name, x in outside.items():
         its = find(name)[0]
         sets = {"simplex": [0.2, 0.3, 0.5], "ordered": [-1.0, 0.5]}

@@ -17,7 +17,7 @@ TRIL = np.array([[1.0, 0, 0], [0.3, 0.8, 0], [-0.2, 0.1, 1.3]])
 
 
 def test_draws_have_the_law_of_scipy(law):
-    """In float32: Kolmogorov–Smirnov for numbers, chi-square for counts.  Draws are noise pushed through the parameters."""
+    """In float32: Kolmogorov–Smirnov for numbers, chi-square for counts.  A draw is its noise pushed through."""
     name, given, scipy = law
     record, key = find(name)[0], jax.random.key(11)
     its = [jnp.asarray(p, jnp.float32 if np.asarray(p).dtype.kind == "f" else None) for p in given]
@@ -38,7 +38,7 @@ def test_draws_have_the_law_of_scipy(law):
     assert st.chisquare(*(a[right > 0] for a in (seen, right * seen.sum() / right.sum()))).pvalue > ALARM
 
 
-OWN = [  # SciPy has none of these: against the integral of the density, whose values and derivatives are tested elsewhere
+OWN = [  # SciPy has none of these: against the integral of the density, which is tested elsewhere
     ("truncated_cauchy", (0.3, 1.7, -1.0, 2.0)), ("truncated_cauchy", (0.3, 1.7, 3.0, 9.0)),
     ("truncated_laplace", (0.3, 1.7, -1.0, 2.0)), ("truncated_laplace", (0.3, 1.7, -5.0, 0.0)),
     ("truncated_logistic", (0.3, 1.7, -1.0, 20.0)), ("truncated_soft_laplace", (0.3, 1.7, -1.0, 2.0)),
@@ -136,7 +136,8 @@ def test_pathwise_and_score_derivatives_agree(name, given):
 def test_a_gammas_draw_moves_as_its_distribution_function_says(x64):
     """dx/da = −F_a/p, draw by draw."""
     a = np.array([0.4, 1.0, 2.3, 9.0])
-    x, moved = jax.jvp(lambda a: find("gamma")[0].sample(jax.random.key(2), (4,), a, 1.0), (jnp.asarray(a),), (jnp.ones(4),))
+    gamma, key = find("gamma")[0], jax.random.key(2)
+    x, moved = jax.jvp(lambda a: gamma.sample(key, (4,), a, 1.0), (jnp.asarray(a),), (jnp.ones(4),))
     h = 1e-5
     slope = (st.gamma(a + h).cdf(x) - st.gamma(a - h).cdf(x)) / (2 * h)
     assert np.allclose(moved, -slope / st.gamma(a).pdf(x), rtol=1e-6)
@@ -185,7 +186,7 @@ def test_finite_supports_of_unknown_size():
 
 
 def test_the_tail_of_a_categorical_in_float32():
-    """The uniform's steps are 2⁻³² near 0: a probability of 1e-6 in front is met as often as it should be; 0 never is."""
+    """The uniform's steps are 2⁻³² near 0: a probability of 1e-6 in front is met as often as it should; 0 never is."""
     probs = jnp.asarray([0.0, 1e-6, 0.5, 0.0, 0.5 - 1e-6, 0.0])
     record = find("categorical")[0]
     x = np.bincount(np.asarray(record.sample(jax.random.key(3), (4_000_000,), probs)), minlength=6)
@@ -195,14 +196,16 @@ def test_the_tail_of_a_categorical_in_float32():
     noise = jnp.asarray([0.0, 1 - 2.0 ** -24], jnp.float32)
     assert record.noise.push(noise, probs).tolist() == [1, 4]
     coin = find("bernoulli")[0]
-    assert coin.noise.push(noise, jnp.asarray(0.0)).tolist() == [0, 0] and coin.noise.push(noise, jnp.asarray(1.0)).tolist() == [1, 1]
+    assert coin.noise.push(noise, jnp.asarray(0.0)).tolist() == [0, 0]
+    assert coin.noise.push(noise, jnp.asarray(1.0)).tolist() == [1, 1]
 
 
 def test_shapes_and_names(points):
     """Every draw has the shape that its record says, also where the batch is wider than the parameters'."""
     assert all(find(name) for name in names()) and find("no_such_thing") == ()
-    assert [r.fields[-1].name for r in find("multivariate_normal")] == ["covariance_matrix", "precision_matrix", "scale_tril"]
-    assert [r.fields[0].name for r in find("bernoulli")] == [r.fields[0].name for r in find("categorical")] == ["probs", "logits"]
+    in_order = {"multivariate_normal": ["covariance_matrix", "precision_matrix", "scale_tril"],
+                "bernoulli": ["probs", "logits"], "categorical": ["probs", "logits"], "binomial": ["probs", "logits"]}
+    assert {name: [r.fields[-1].name for r in find(name)] for name in in_order} == in_order
     for name in ("normal", "categorical", "multivariate_normal", "zero_sum_normal"):
         record = find(name)[0]
         given = [p if isinstance(p, int) else p[:2] for p in points(record, 2)]
@@ -221,8 +224,9 @@ def test_what_was_censored_is_not_drawn():
 def test_every_record_is_described():
     for name in names():
         for record in find(name):
-            assert record.doc and name.islower() and set(record.refused) | record.reparameterized <= {f.name for f in record.fields}
-            assert record.support.moves <= {f.name for f in record.fields}
+            its = {f.name for f in record.fields}
+            assert record.doc and name.islower() and set(record.refused) | record.reparameterized <= its
+            assert record.support.moves | record.jumps_in <= its
 
 
 def test_log_densities_under_symbolic_sizes():

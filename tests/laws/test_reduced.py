@@ -1,0 +1,61 @@
+"""Programs that random programs were reduced to: each was once wrong."""
+import jax
+import numpy as np
+import pytest
+
+import pullback as pb
+from tests.laws.exact import exact
+
+SAME_FOR_ALL = """objective f(p: real):
+    for i in 0..3:
+        b ~ bernoulli(0.4) by enum
+        v[i] = p + b
+    return sum(v)
+"""
+MERGED_WIRE = """objective f(p: real):
+    v = p + 0.0
+    for i in 0..3:
+        b ~ bernoulli(0.4) by enum
+        if b == 1:
+            c ~ bernoulli(sigmoid(v)) by enum
+            d = c + 0.3
+        u[i] = sin(p) + 0.0
+    return sum(u)
+"""
+FILTER_IN_A_PLATE = """objective f(p: real):
+    for i in 0..2:
+        z = 0
+        for t in 0..2:
+            b ~ bernoulli(p)
+            z = b if b > 0 else z
+        v[i] = z + 0.5 * i
+    return logsumexp(v)
+"""
+TWO_SIDES = """model coins(p: real):
+    for i in 0..2:
+        b ~ bernoulli(p)
+        v[i] = b * (i + 1.0)
+    y ~ normal(sum(v), 1.0)
+
+model summed(p: real) = marginalize coins(p) over b using enum
+
+objective f(p: real):
+    return logp(summed(p), {y = 1.3})
+"""
+
+
+def marginal(p):
+    """log p(y = 1.3) of the two coins."""
+    return np.log(sum((p if a else 1 - p) * (p if b else 1 - p) * np.exp(-0.5 * (1.3 - a - 2 * b) ** 2)
+                      for a in (0, 1) for b in (0, 1)) / np.sqrt(2 * np.pi))
+
+
+@pytest.mark.parametrize("text,answer", [
+    (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None),
+    (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
+    ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
+         "a marginal that mixes a plate"])
+def test_reduced(text, answer, unoptimized):
+    value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
+    exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
+    assert np.allclose(value, exact_value, atol=1e-5) and np.allclose(gradient["p"], exact_gradient, atol=1e-4)
