@@ -177,6 +177,7 @@ class Forward:
     def step(self, before: Wire, region: Graph, inner: Weights, work: Region, tail: list[Box], terms: list[Box]) -> Wire:
         after = {place: region.outputs[place] for place in self.finite}
         sites = {b["address"] for b in region.boxes if b.op is op.points}
+        sites |= {b["alpha"] for b in region.boxes if b.op is op.scan and b["finite"]}
         drivers = self.drivers() & sites
         factors: list[Wire] = []
         for b in terms:

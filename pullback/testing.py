@@ -159,7 +159,8 @@ def law(name: str, place: str) -> tuple[str, float, np.ndarray, dict[str, float]
 
 
 def check_rule(rule: Any, on: Sequence[str] = ("normal", "bernoulli"), places: Sequence[str] = tuple(PLACES), *,
-               particles: Sequence[int] = (1, 3), seed: int = 0, most: int = MOST) -> list[tuple[str, str, float]]:
+               particles: Sequence[int] = (1, 3), seed: int = 0, most: int = MOST,
+               alarm: float = ALARM) -> list[tuple[str, str, float]]:
     """Try a rule on every distribution, in every place; the worst |z| of each, or `AssertionError` with all that fail.
 
     A rule that the checker refuses for a distribution is not a failure of a law: it raises `pb.ProgramError` as a program
@@ -167,7 +168,7 @@ def check_rule(rule: Any, on: Sequence[str] = ("normal", "bernoulli"), places: S
     """
     import pullback as pb
     found, failed = [], []
-    limit = threshold(len(on) * len(places) * len(particles) * 3)
+    limit = threshold(len(on) * len(places) * len(particles) * 3, alarm)
     for name in on:
         for place in places:
             for p in particles:

@@ -57,9 +57,10 @@ class Carries(Placed):
             name = "α" if any(axis.kind == "finite" for axis in wire.axes) else "ℓ = Σ log w"
         else:
             name = words.lagged(wire.name, str(box["index"]))
-        node = self.put(Node(f"{self.node_of(box)}-carry-{place}", "carry", name, region=region, tint="weight" if weighing else None,
-                             chips=words.chips(wire.axes, None, self.names) if weighing else (),
-                             classes=words.classes("carry", box), tip=(f"{wire.name}: {wire.type}", "carried to the next step")))
+        node = self.put(Node(
+            f"{self.node_of(box)}-carry-{place}", "carry", name, region=region, tint="weight" if weighing else None,
+            chips=words.chips(wire.axes, None, self.names) if weighing else (), classes=words.classes("carry", box),
+            tip=(f"{wire.name}: {wire.type}", "carried to the next step")))
         self.begin(wire, node.id, name.partition(" = ")[0])
         return node
 
@@ -94,11 +95,7 @@ class Carries(Placed):
         if len(box.inputs) == 1:
             self.through(box.inputs[0], box.output)
             return
-        said = []
-        for wire in box.inputs:
-            text = self.text(wire)[0]
-            said.append(text.partition("[")[0] + ")" * ("[" in text) if text == "α" or text.startswith("w(") else "p" if wire in self.flow.weighing or any(
-                path.logp for path in self.paths.get(wire, {}).values()) else text)
+        said = [self.factor(wire) for wire in box.inputs]
         name = "α′" if "α" in said else "α"
         text = f"{name} = {'log ' if box.get('semiring') == 'log' else ''}Σ " + " · ".join(
             sorted(dict.fromkeys(said), key=lambda one: (one != "α", one == "p")))
@@ -108,6 +105,14 @@ class Carries(Placed):
         self.begin(box.output, node.id, name)
         for place, wire in enumerate(box.inputs):
             self.weighs(wire, node.id, self.flow.into(box, place))
+
+    def factor(self, wire: Wire) -> str:
+        """`α`, `w(z)`, or `p` for a density."""
+        text = self.text(wire)[0]
+        if text.startswith("w("):
+            return text.partition("[")[0] + ")" * ("[" in text)
+        density = wire in self.flow.weighing or any(path.logp for path in self.paths.get(wire, {}).values())
+        return "p" if density and text != "α" else text
 
     def values(self, box: Box) -> None:
         """The values of a finite carry: their weight, α, is what stands for them."""

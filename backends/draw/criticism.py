@@ -30,7 +30,8 @@ def criticized(scene: Scene, remarks: Iterable[Remark], combined: str = "concate
     for number, one in enumerate(remarks):
         if one.source not in ids or one.target not in ids:
             raise ValueError(f"nothing in this picture is called {one.source if one.source not in ids else one.target!r}")
-        note = Node(f"criticism-{number}", "note", one.text, region=regions[ids[one.source]], classes=("criticism",), tip=(one.text,))
+        note = Node(f"criticism-{number}", "note", one.text, region=regions[ids[one.source]], classes=("criticism",),
+                    tip=(one.text,))
         place = next(i for i, node in enumerate(nodes) if node.id == ids[one.source])
         nodes.insert(place, note)
         top = entry.get(one.target, ids[one.target])
@@ -44,7 +45,8 @@ def criticized(scene: Scene, remarks: Iterable[Remark], combined: str = "concate
 def funnel(nodes: list[Node], lines: list[Line], parameter: str, name: str, count: int) -> str:
     """Below a parameter, narrow side up: what several readers say of it is combined there."""
     place = next(i for i, node in enumerate(nodes) if node.id == parameter)
-    made = Node(f"{parameter}-combined", "copy", name, f"{count} criticisms", classes=("junction",), tip=(f"{name}: {count} criticisms",))
+    made = Node(f"{parameter}-combined", "copy", name, f"{count} criticisms", classes=("junction",),
+                tip=(f"{name}: {count} criticisms",))
     nodes.insert(place + 1, made)
     for i, line in enumerate(lines):
         if line.source == parameter:

@@ -229,4 +229,5 @@ class Estimator(Rows):
             badge = Badge(f"{words.called(box.rule)} {words.MARKS.get(words.verdict(box), '')}".strip(), "quiet")
         boxes = [term.box for term, _, _ in self.terms]
         return Node("junction-0", "junction", head, rest, badge=badge,
-                    classes=("junction", *dict.fromkeys(f"origin-{n}" for box in boxes for n in box.origin)), tip=("; ".join(pieces),))
+                    classes=("junction", *dict.fromkeys(f"origin-{n}" for box in boxes for n in box.origin)),
+                    tip=("; ".join(pieces),))

@@ -30,8 +30,8 @@ def number(value: Any) -> str:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
-        short = f"{value:.4g}"
-        return (short if "." in short or "e" in short or "n" in short else f"{short}.0").replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
+        short = f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
+        return short if set(short) & set(".en") else f"{short}.0"
     return str(value).replace("-", "−")
 
 

@@ -1,7 +1,8 @@
 """What is shown of a large picture: regions folded to one box each, until a reader can take it in.
 
 Up to 40 boxes all stand open.  Above: callees are folded, of regions of equal shape one is drawn (`× 6`), then all
-regions are folded, innermost first, until it is enough.  Never folded: what is not unbiased, and what a reader asked for (`focus`).
+regions are folded, innermost first, until it is enough.  Never folded: what is not unbiased, and what a reader asked for
+(`focus`).
 """
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ nav li{display:flex;gap:.7rem;padding:0 .8rem;white-space:pre;scroll-margin:3rem
 nav li i{color:var(--line);font-style:normal;min-width:2ch;text-align:right}
 nav li b{font:11px/1.5 Helvetica,Arial,sans-serif;margin-left:auto;display:flex;gap:.2rem;align-self:center}
 .badge{border:1px solid;border-radius:.45rem;padding:0 .4rem}
-.badge.value{color:var(--value)}.badge.weight{color:var(--weight)}.badge.words{color:var(--words)}.badge.quiet{color:var(--quiet)}
+.badge.value{color:var(--value)}.badge.weight{color:var(--weight)}
+.badge.words{color:var(--words)}.badge.quiet{color:var(--quiet)}
 .badge.filled{color:var(--on-badge);border-color:transparent}
 .badge.filled.value{background:var(--value)}.badge.filled.weight{background:var(--weight)}
 .badge.filled.words{background:var(--words)}.badge.filled.quiet{background:var(--quiet)}

@@ -40,7 +40,7 @@ def jaxpr(closed: Any, graph: Graph | None = None, name: str = "", inputs: Seque
     scene = Scene(name or (graph.name if graph is not None else "") or "program", "jaxpr")
     scene.nodes += reading.inputs(inputs)
     for key, group in reading.groups.items():
-        scene.nodes.append(node(key, group, boxes.get(key), called.get(key) or ("between boxes" if key is None else f"box {key}")))
+        scene.nodes.append(node(key, group, boxes.get(key), called.get(key, "between boxes")))
     scene.nodes.append(Node("output-0", "objective", scene.name, classes=("objective",), tip=(scene.name,)))
     for source, target in reading.lines:
         scene.lines.append(Line(source, target, "plain", classes=("plain",)))

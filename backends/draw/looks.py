@@ -115,8 +115,8 @@ def junction(node: Node) -> Attributes:
     elif node.third:
         words.append(cell(font(clip(node.third, SECOND), "quiet", 9.5)))
     inner = table(row(*words), spacing=2, padding=2)
-    return {"shape": "polygon", "sides": "4", "distortion": "-0.18" if node.shape == "copy" else "0.18" if len(words) < 3 else "0.1", "style": "filled",
-            "fillcolor": color("background"), "color": color("ink"), "penwidth": "1.3", "margin": "0.02,0",
+    narrow = "-0.18" if node.shape == "copy" else "0.18" if len(words) < 3 else "0.1"
+    return {"shape": "polygon", "sides": "4", "distortion": narrow, "style": "filled", "fillcolor": color("background"), "color": color("ink"), "penwidth": "1.3", "margin": "0.02,0",
             "label": f"<{inner}>"}
 
 
@@ -188,7 +188,8 @@ LINES: dict[str, Attributes] = {
     "criticism": {"color": color("words"), "style": "dashed", "penwidth": "2"},
 }
 LEGEND = {
-    "value": ("━━", "value", "derivative through the value"), "probability": ("╍╍╍", "weight", "derivative through a probability"),
+    "value": ("━━", "value", "derivative through the value"),
+    "probability": ("╍╍╍", "weight", "derivative through a probability"),
     "weight": ("◆", "weight", "weight of a term"), "both": ("", "", ""), "stopped": ("├─", "quiet", "stopped"),
     "given": ("┈┈▷", "line", "given"), "criticism": ("╍╍▲", "words", "criticism, flows back"),
     "plain": ("──", "line", "no derivative"),

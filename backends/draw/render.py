@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import warnings
 
-INSTALL = "pictures need Graphviz: pip install 'pullback[draw]', or the program `dot` (apt install graphviz, brew install graphviz)"
+INSTALL = ("pictures need Graphviz: pip install 'pullback[draw]', or the program `dot` (apt install graphviz, "
+           "brew install graphviz)")
 
 
 class NoRenderer(RuntimeError):

@@ -51,7 +51,7 @@ class Rows(Carries):
         """Log densities that a non-linear box reads are added before: a row of them, and a circle."""
         for wire in reader.inputs:
             inner = wire
-            while inner in self.made and (self.made[inner].op.name in TRANSPARENT or self.made[inner].inputs and self.event(self.made[inner])):
+            while self.is_same(inner):
                 inner = self.made[inner].inputs[0]
             members = self.members(inner, 1)
             if not any(path.logp for path in self.paths.get(inner, {}).values()) or not members:
@@ -64,6 +64,11 @@ class Rows(Carries):
                 at = self.made[at].inputs[0]
             for outer in reversed(chain):
                 self.through(self.made[outer].inputs[0], outer)
+
+    def is_same(self, wire: Wire) -> bool:
+        """Is the wire made by a box that the drawing sees through?"""
+        box = self.made.get(wire)
+        return box is not None and bool(box.inputs) and (box.op.name in TRANSPARENT or self.event(box))
 
     def members(self, wire: Wire, factor: int) -> list[tuple[Wire, int]]:
         box = self.made.get(wire)
@@ -86,18 +91,18 @@ class Rows(Carries):
         for member, factor in members:
             made = self.made.get(member, box)
             text = ("− " if factor < 0 else "") + self.text(member)[0]
-            node = self.put(Node(self.node_of(made) if made is not box or len(members) == 1 else f"{self.node_of(box)}-{len(nodes)}",
-                                 "term", cells=(Cell("c", text),), region=self.place(wire.axes, (member,)),
-                                 classes=words.classes("term", made, self.hidden((member,))), line=made.span.line if made.span else None,
-                                 tip=words.tips(made, text, self.names)))
+            name = self.node_of(made) if made is not box or len(members) == 1 else f"{self.node_of(box)}-{len(nodes)}"
+            node = self.put(Node(name, "term", cells=(Cell("c", text),), region=self.place(wire.axes, (member,)),
+                                 classes=words.classes("term", made, self.hidden((member,))),
+                                 line=made.span.line if made.span else None, tip=words.tips(made, text, self.names)))
             self.connect(member, node.id, demand, port="c")
             nodes.append((node.id, member))
         self.scene.rows.append({node for node, _ in nodes})
         if len(nodes) == 1:
             self.begin(wire, nodes[0][0], self.text(wire)[0])
             return
-        circle = self.put(Node(f"{self.node_of(box)}-plus" if any(n == self.node_of(box) for n, _ in nodes) else self.node_of(box),
-                               "plus", "+", region=self.place(wire.axes, (wire,)), classes=words.classes("plus", box),
+        taken = any(node == self.node_of(box) for node, _ in nodes)
+        circle = self.put(Node(f"{self.node_of(box)}-plus" if taken else self.node_of(box), "plus", "+", region=self.place(wire.axes, (wire,)), classes=words.classes("plus", box),
                                tip=words.tips(box, self.text(wire)[0], self.names)))
         for node, member in nodes:
             self.joined(node, circle.id, demand if member in self.flow.active else NONE)

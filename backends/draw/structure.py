@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Collection
 
 from pullback.backends.draw import words
+from pullback.backends.draw.callees import Callees
 from pullback.backends.draw.expression import express
 from pullback.backends.draw.labels import NAME, SECOND
-from pullback.backends.draw.callees import Callees
 from pullback.backends.draw.scene import Line, Node, Region, Scene
 from pullback.backends.draw.weave import Path
 from pullback.compiler.ir import Box, Graph, Wire

@@ -40,7 +40,8 @@ def points(graph: Graph) -> list[str]:
         axis = box.get("axis") if box.op.name == "points" else None
         if axis is not None:
             found.append(f"{names[box['address']]}: {counted(axis)}")
-            plates = [one for wire in box.outputs for one in wire.axes if one.kind == "plate" and not one.name.endswith(".steps")]
+            plates = [one for wire in box.outputs for one in wire.axes
+                      if one.kind == "plate" and not one.name.endswith(".steps")]
             if axis.kind == "finite" and plates and not box.get("joint"):
                 costs.append(cost(dict.fromkeys(plates), axis.size))
         if box.op.name == "forward" and len(box.inputs) > 1:

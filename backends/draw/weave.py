@@ -21,6 +21,7 @@ from pullback.compiler.type import Text as Words
 
 PURE = frozenset({"pure", "estimator"})
 ALWAYS = frozenset({"network", "extern", "combine", "reduce"})
+DETERMINISTIC = frozenset({"box", "fold", "select", "junction"})
 FAN = 8  # parameters of one prefix that are drawn apart
 
 
@@ -167,7 +168,7 @@ class Weave:
         """Without deterministic boxes that lead nowhere: what they gave stands in a node that another box gave too."""
         while True:
             leading = {line.source for line in self.scene.lines} | {line.target for line in self.scene.lines if line.back}
-            dead = {node.id for node in self.scene.nodes if node.shape in ("box", "fold", "select", "junction") and node.id not in leading}
+            dead = {node.id for node in self.scene.nodes if node.shape in DETERMINISTIC and node.id not in leading}
             if not dead:
                 return
             self.scene.nodes = [node for node in self.scene.nodes if node.id not in dead]

@@ -93,6 +93,7 @@ class Tracing:
         index, carries = body.inputs[0], body.inputs[1:1 + count]
         initial, captured = inputs[:count], inputs[count:]
         inner = {b["address"] for b in body.walk() if b.op is op.draw}
+        inner |= {f"alpha:{b['name']}" for b in body.walk() if b.op is op.scan}
         alpha = f"alpha:{box['name']}"
         finite: set[int] = set()
         while True:
@@ -106,6 +107,8 @@ class Tracing:
                 if not (isinstance(type, Array) and type.bounds is not None and type.rank == 0):
                     raise self.refusal(box, body, carries[i], after[i], inner)
             finite |= reached
+        if finite:
+            self.finite.add(alpha)
         self.once(box, body, after, finite, inner)
         region = self.region(body)
         absorbed = self.absorbed(initial, captured, finite, count)
@@ -200,7 +203,10 @@ class Tracing:
     @staticmethod
     def refusal(box: Box, body: Graph, carry: Wire, found: Ancestors, inner: set[str]) -> NotEnumerable:
         drawn = {b["address"]: b for b in body.walk() if b.op is op.draw}
-        site = next((a.site for a in sorted(found, key=str) if a.site in drawn and enumerated(drawn[a.site])), None)
+        loops = {f"alpha:{b['name']}": [d["address"] for d in b.regions[0].walk() if enumerated(d)]
+                 for b in body.walk() if b.op is op.scan}
+        sites = [site for a in sorted(found, key=str) for site in loops.get(a.site, [a.site])]
+        site = next((site for site in sites if site in drawn and enumerated(drawn[site])), None)
         held = written(carry.name, box.span)
         name = f"`{site}` is drawn `by enum`" if site else "a choice in this loop is enumerated"
         span = drawn[site].span if site else box.span

@@ -146,7 +146,8 @@ def cone():
     qx = g.density("q.x", normal, x, *parameters(g, 0), at="x ~ normal(mean[0], exp(log_sd[0])) by reparam")
     qy = g.density("q.y", normal, y, *parameters(g, 1), at="y ~ normal(mean[1], exp(log_sd[1])) by reparam")
     lq = m.call(g, "blob", "logp", g.do("add", qx, qy), out="logp_q", address="q")
-    return m.graph("cone_elbo", (mean, log_sd), m.do("sub", lp, lq, at="return logp(cone(), {t, z = 5.0}) - logp(blob(mean, log_sd), t)"))
+    elbo = m.do("sub", lp, lq, at="return logp(cone(), {t, z = 5.0}) - logp(blob(mean, log_sd), t)")
+    return m.graph("cone_elbo", (mean, log_sd), elbo)
 
 
 def four_rules():
@@ -206,17 +207,20 @@ def vae(n=4000):
     z = e.inside(j)
     half = e.do("index", h, pattern=(("slice", None, 10),))
     rest = e.do("softplus", e.do("index", h, pattern=(("slice", 10, None),)))
-    zd = z.draw("q.z", normal, z.do("index", half, j, pattern=("i",)), z.do("index", rest, j, pattern=("i",)), rule=rule("reparam"))
+    zd = z.draw("q.z", normal, z.do("index", half, j, pattern=("i",)), z.do("index", rest, j, pattern=("i",)),
+                rule=rule("reparam"))
     zs = e.plate(z, "d", 10, zd)
     logits = e.do("network", w, zs, type=real(784), out="network", name="decoder", network=Net())
     a = e.wire("d", INT)
     pz = e.inside(a)
     zero, one = pz.constant(0.0), pz.constant(1.0)
-    lz = e.do("reduce", e.plate(pz, "d", 10, pz.density("p.z", normal, pz.do("index", zs, a, pattern=("i",)), zero, one)), function="sum")
+    each = pz.density("p.z", normal, pz.do("index", zs, a, pattern=("i",)), zero, one)
+    lz = e.do("reduce", e.plate(pz, "d", 10, each), function="sum")
     c = e.wire("p", INT)
     px = e.inside(c)
     lx = e.do("reduce", e.plate(px, "p", 784, px.density(
-        "p.image", bernoulli, px.do("index", image, c, pattern=("i",)), px.do("index", logits, c, pattern=("i",)))), function="sum")
+        "p.image", bernoulli, px.do("index", image, c, pattern=("i",)), px.do("index", logits, c, pattern=("i",)))),
+        function="sum")
     d = e.wire("d", INT)
     qz = e.inside(d)
     lq = e.do("reduce", e.plate(qz, "d", 10, qz.density(
@@ -283,7 +287,8 @@ def solve():
     llm = types.SimpleNamespace(name="llm", fields=(), kind="text", reparameterized=frozenset())
 
     def say(name, *inputs):
-        return m.do("draw", *inputs, out=name, type=Text(), rule=Critique(), distribution=llm, address=name, verdict="heuristic")
+        return m.do("draw", *inputs, out=name, type=Text(), rule=Critique(), distribution=llm, address=name,
+                    verdict="heuristic")
     draft = say("draft", system, question)
     reply = say("reply", system, draft)
     score = m.do("extern", reply, answer, type=REAL, out="extern", rule=Critique(), name="judge", verdict="heuristic",

@@ -15,7 +15,8 @@ from pullback.compiler.type import INT, REAL, Array
 
 needs_graphviz = pytest.mark.skipif(not available(), reason="no Graphviz here")
 NASTY = ["<script>alert(1)</script>", "a & b &lt; c &#60;", "say \"it\" and 'that'", "two\nlines\tand\r\nmore", "emoji 🎲🧠",
-         "a\\b\\N\\G\\l", "x" * 10_000, "]; node [image=\"/etc/passwd\"", "<B>bold</B>", "\x00\x07\x1b\ud800", "-->", "{a|b}", "%n", ""]
+         "a\\b\\N\\G\\l", "x" * 10_000, "]; node [image=\"/etc/passwd\"", "<B>bold</B>",
+         "\x00\x07\x1b\ud800", "-->", "{a|b}", "%n", ""]
 
 
 @pytest.mark.parametrize("text, width, cut", [

@@ -51,7 +51,8 @@ def test_every_box_line_and_region_once(key, drawings, pictures):
     scene, stage = drawings[key].shown, key[1]
     ids = Counter(group.get("id") for group in pictures[key].iter(f"{SVG}g") if group.get("id"))
     assert max(ids.values()) == 1
-    kinds = {kind: [g for g in groups(pictures[key]) if g.get("class").startswith(kind)] for kind in ("node", "edge", "cluster")}
+    kinds = {kind: [g for g in groups(pictures[key]) if g.get("class").startswith(kind)]
+             for kind in ("node", "edge", "cluster")}
     assert {g.get("id") for g in kinds["edge"]} == {f"{stage}-wire-{n + 1}" for n in range(len(scene.lines))}
     assert {g.get("id") for g in kinds["node"]} == {f"{stage}-{node.id}" for node in scene.nodes}
     assert {g.get("id") for g in kinds["cluster"]} == {f"{stage}-{one.id}" for one in scene.regions if scene.inside(one.id)}
@@ -119,7 +120,8 @@ def test_no_label_is_longer_than_its_limit(key, pictures):
 @pytest.mark.parametrize("name", NAMES)
 def test_terms_stand_in_rows(name, drawings, pictures):
     scene = drawings[name, "estimator"].shown
-    height = {group.get("id"): outline(group)[2] for group in groups(pictures[name, "estimator"]) if group.get("class").startswith("node")}
+    height = {group.get("id"): outline(group)[2] for group in groups(pictures[name, "estimator"])
+              if group.get("class").startswith("node")}
     for row in scene.rows:
         assert len({round(height[f"estimator-{node}"]) for node in row}) <= 1
 
@@ -188,7 +190,8 @@ def test_a_policy_gradient_has_no_blue_at_all(drawings):
 
 def test_weights_multiply_their_own_terms(drawings):
     drawing = drawings["four_rules", "estimator"]
-    weights = {node.cells[0].text: [cell.text for cell in node.cells[1:]] for node in drawing.scene.nodes if node.shape == "term"}
+    weights = {node.cells[0].text: [cell.text for cell in node.cells[1:]]
+               for node in drawing.scene.nodes if node.shape == "term"}
     assert weights == {"k if b": ["× w(b)", "× w(k)"], "v if b": ["× w(b)"], "v² if not b": ["× w(b)"],
                        "u²": ["× w(b)", "× w(u)"]}
     assert line(drawing, "u", "u²", "c") == "stopped" and line(drawing, "v", "v² if not b", "c") == "value"

@@ -31,6 +31,16 @@ FILTER_IN_A_PLATE = """objective f(p: real):
         v[i] = z + 0.5 * i
     return logsumexp(v)
 """
+LOOP_IN_A_LOOP = """objective f(p: real):
+    r = 0.0
+    for t in 0..2:
+        z = 0
+        for u in 0..2:
+            b ~ bernoulli(sigmoid(p))
+            z = b if b != z else z
+        r = r + z * p
+    return r^2
+"""
 TWO_SIDES = """model coins(p: real):
     for i in 0..2:
         b ~ bernoulli(p)
@@ -51,10 +61,10 @@ def marginal(p):
 
 
 @pytest.mark.parametrize("text,answer", [
-    (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None),
+    (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
-         "a marginal that mixes a plate"])
+         "an inner loop's values carried by the outer", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
