@@ -90,7 +90,8 @@ def indexed(array: Text, pattern: tuple, dynamic: list[str]) -> str:
     while entries and entries[-1] == "..":
         entries.pop()
     base = bracketed(array, ATOM)
-    if entries and base.endswith("]") and base[0].isalpha():  # x[i][j] is x[i, j]
+    slices = ".." in base.rpartition("[")[2]
+    if entries and base.endswith("]") and base[0].isalpha() and not slices:  # x[i][j] is x[i, j]
         return f"{base[:-1]}, {', '.join(entries)}]"
     return f"{base}[{', '.join(entries)}]" if entries else array[0]
 
