@@ -101,7 +101,8 @@ def beta_negative_binomial_sample(key: Any, dtype: Any, shape: tuple, a: Any, b:
 
 
 RECORDS = (
-    make("poisson", "rate: nonnegative", NATURAL, poisson_log_prob, kind="int", sample=poisson_sample, numpyro="Poisson",
+    make("poisson", "rate: nonnegative", NATURAL, poisson_log_prob, kind="int", sample=poisson_sample,
+         numpyro="Poisson",
          mean=lambda rate: rate, doc="rateˣ·exp(−rate)/x!"),
     make("gamma_poisson", "concentration: positive, rate: positive = 1", NATURAL, gamma_poisson_log_prob, kind="int",
          sample=lambda key, dtype, shape, c, rate: gamma_poisson_sample(key, dtype, shape, c, 1 / rate),

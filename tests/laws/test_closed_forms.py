@@ -123,7 +123,7 @@ CASES = [
     ("iwelbo", IWELBO, {"lv": -.6, "m": .2}, {}, -2.0195, [.0581365, 1.088743], ["t.mu"], ["reparam", *SCORES, None]),
     ("coins", COINS, {"p": .3}, {}, .9, [3.], ["b"], ["enum", *SCORES, None]),
     ("nested", NESTED, {"p": .3}, {}, .36, [2.4], ["b"], ["enum", *SCORES, None]),
-    ("twice", TWICE, {"m": .3, "s": 1.7}, {}, 8.8804, [3.576, 20.264], ["x"], ["reparam", None]),
+    ("twice", TWICE, {"m": .3, "s": 1.7}, {}, 8.8804, [3.576, 20.264], ["g.x", "g#2.x"], ["reparam", None]),
 ]
 TESTS = [(name, rule, p) for name, *_, rules in CASES for rule in rules for p in ((1, 3) if rule is None else (1,))]
 SAMPLES = 12_000

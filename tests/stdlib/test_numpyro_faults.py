@@ -145,6 +145,8 @@ CASES = [  # name, parameters, value, derivative in (None: the log density itsel
     ("zero_inflated_poisson", dict(gate=1.0, rate=1.7), 0, "gate", 1 - exp(-1.7), 64),
     ("hurdle_poisson", dict(gate=0.0, rate=1.7), 2, "gate", -1, 64),
     ("hurdle_poisson", dict(gate=1.0, rate=1.7), 0, "gate", 1, 64),
+    ("hurdle_gamma", dict(gate=0.35, concentration=1.7, rate=1.0), 0.0, None, log(0.35), 64),
+    ("hurdle_log_normal", dict(gate=0.35, loc=0.3, scale=1.0), 0.0, "gate", 1 / 0.35, 64),
     ("kumaraswamy", dict(concentration1=1.0, concentration0=3.0), 0.0, "value", -2, 64),
     ("kumaraswamy", dict(concentration1=1.0, concentration0=1.0), 0.0, "value", 0, 64),
     ("relaxed_bernoulli", dict(temperature=1.0, logits=0.3), 0.0, None, -0.3, 64),
@@ -357,7 +359,8 @@ def test_draws_stay_within_float32(name, given):
 def test_values_outside_have_density_0(x64):
     """Not a number nowhere: −∞, with the derivative 0."""
     outside = {"half_normal": -1.0, "gamma": -1.0, "uniform": 2.0, "beta": 1.5, "poisson": -1, "categorical": 3,
-               "binomial": 6, "pareto": 0.1, "truncated_normal": 9.0, "levy": -5.0, "ordered_logistic": 9, "discrete_uniform": 7}
+               "binomial": 6, "pareto": 0.1, "truncated_normal": 9.0, "levy": -5.0, "ordered_logistic": 9,
+               "discrete_uniform": 7}
     for name, x in outside.items():
         its = find(name)[0]
         sets = {"simplex": [0.2, 0.3, 0.5], "ordered": [-1.0, 0.5]}
