@@ -1,6 +1,6 @@
 """Random programs against enumeration; the rest by `python -m tests.laws.random_programs 10000`.
 
-PULLBACK_SEED (default 0) is the first seed, PULLBACK_PROGRAMS (default 100) how many programs run here.
+PULLBACK_SEED (default 0) is the first seed, PULLBACK_PROGRAMS (default 60) how many programs run here.
 """
 import os
 
@@ -11,7 +11,7 @@ from pullback.testing import threshold
 from tests.laws.random_programs import PARAMS, tried
 
 START = int(os.environ.get("PULLBACK_SEED", "0"))
-COUNT = int(os.environ.get("PULLBACK_PROGRAMS", "100"))
+COUNT = int(os.environ.get("PULLBACK_PROGRAMS", "60"))
 PART = 20
 TESTS = COUNT * (1 + sum(getattr(value, "size", 1) for value in PARAMS.values()))
 
