@@ -64,7 +64,7 @@ class Choice:
         fresh = tuple(n for i, n in enumerate(self.batch) if not self.shared[i])
         if not any(self.shared):
             return d.sample(key, (*shape, *fresh), *parts)
-        moved, mapped = [], []
+        moved = []
         for p, f in zip(parts, d.fields):
             own = p.ndim - f.rank - len(self.batch)
             drop = [own + i for i, s in enumerate(self.shared) if s and i not in shared]

@@ -130,3 +130,39 @@ def substitute(size: Size, sizes: Mapping[str, int]) -> Size:
     if not names <= set(sizes):
         return size
     return int(size._evaluate({name: sizes[name] for name in names}))
+
+
+def ratio(a, b=1):
+    """a / b: a number where both are known, else a `Ratio` that is read when they are."""
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a / b
+    found = Ratio(1.0, (), ())
+    return found.times(a, True).times(b, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A number times sizes over sizes, some not known yet."""
+
+    number: float
+    above: tuple
+    below: tuple
+
+    def times(self, size, up: bool) -> Ratio:
+        if isinstance(size, (int, float)):
+            return replace(self, number=self.number * size if up else self.number / size)
+        return replace(self, above=(*self.above, size)) if up else replace(self, below=(*self.below, size))
+
+    def __mul__(self, other):
+        if isinstance(other, Ratio):
+            return Ratio(self.number * other.number, self.above + other.above, self.below + other.below)
+        return self.times(other, True)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        return self.times(other, False)
+
+    def __str__(self) -> str:
+        above = "·".join([*([f"{self.number:g}"] if self.number != 1 or not self.above else []), *map(str, self.above)])
+        return above + "".join(f" / ({size})" for size in self.below)

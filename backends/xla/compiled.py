@@ -19,7 +19,7 @@ from pullback.compiler import rule as rules
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, ProgramError, near
 from pullback.compiler.ir import Graph
 from pullback.compiler.ledger import Ledger, ledger
-from pullback.compiler.type import Array, Params, Size, Type, known
+from pullback.compiler.type import Array, Type, known
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,6 @@ def forward(box: Box, arrays: list[Factor]) -> Any:
     rename = dict(box["relabel"])
     target = box.output.axes
     if box["semiring"] == "log":
-        hots = len(arrays) - len(box["sites"])
         total = eliminated(list(arrays), box["sites"], set(box["plates"]), set(box["summed"]))
         array, axes = total
     else:

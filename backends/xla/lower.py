@@ -16,10 +16,9 @@ import jax.numpy as jnp
 
 from pullback.backends.xla import contraction
 from pullback.backends.xla.sites import place_points
-from pullback.compiler import ops as op
 from pullback.compiler.choice import log_density
 from pullback.compiler.ir import Axis, Box, Graph, Wire
-from pullback.compiler.type import Array, known
+from pullback.compiler.type import Array
 
 Env = dict[str, Any]
 
@@ -119,15 +118,12 @@ def constant(run: Run, box: Box) -> tuple[Any, ...]:
 
 def mix(run: Run, box: Box) -> tuple[Any, ...]:
     axes = box.output.axes
-    total = None
+    total = jnp.zeros((), jnp.result_type(float)) if not box.inputs else None
     for wire, c in zip(box.inputs, box["coefficients"]):
-        part = aligned(run[wire], wire, axes)
-        c = number(c)
+        part, c = aligned(run[wire], wire, axes), number(c)
         part = part if c == 1 else -part if c == -1 else c * part
         total = part if total is None else total + part
-    if total is None:
-        total = jnp.zeros((), jnp.result_type(float))
-    return (jnp.broadcast_to(total, tuple(axis.size for axis in axes)),)
+    return (jnp.broadcast_to(total, (*(axis.size for axis in axes), *total.shape[len(axes):])),)
 
 
 def number(c: Any) -> float:

@@ -10,10 +10,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
-LINEAR = ("add", "sub", "neg", "stack", "index", "concat", "expectation", "factor", "sum", "mean", "combine", "stack_axis",
-          "spread", "identity", "transpose", "reshape")
-
-Estimates = frozenset  # of (what, name, span, sites): the estimates that a wire is linear in
+Estimates = frozenset  # of (what, name, span, key): the estimates that a wire is linear in; `key` tells what they share
 
 
 def check(graph: Graph, allow_biased: bool = False) -> Graph:
@@ -33,9 +30,16 @@ def ruled(graph: Graph) -> list[Diagnostic]:
 
 
 class Checking:
+    """Follow every estimate to what reads it.
+
+    what: `expectation` (key: the choices inside it), `rows` (an array of which some rows were drawn; key: who shares the
+    draw) or `minibatch` (a sum of such rows).  Element by element anything may read rows, as may a loop over the same rows.
+    """
+
     def __init__(self) -> None:
         self.estimates: dict[Wire, Estimates] = {}
         self.inside: dict[Wire, frozenset] = {}
+        self.loops: dict[Wire, object] = {}     # the index of a loop → who shares the draw of its rows
         self.found: list[Diagnostic] = []
 
     def graph(self, graph: Graph) -> list[Diagnostic]:
@@ -49,48 +53,121 @@ class Checking:
     def sites(self, wire: Wire) -> frozenset:
         return self.inside.get(wire, frozenset())
 
+    def know(self, wire: Wire, found: Estimates, sites: frozenset) -> None:
+        self.estimates[wire], self.inside[wire] = found, sites
+
     def box(self, box: Box) -> None:
-        sites = frozenset().union(*(self.sites(wire) for wire in box.inputs))
-        found = frozenset().union(*(self.of(wire) for wire in box.inputs))
+        match box.op:
+            case op.plate:
+                self.plate(box)
+            case op.scan:
+                self.scan(box)
+            case op.branch | op.marginal:
+                self.regions(box)
+            case _:
+                sites = frozenset().union(*(self.sites(wire) for wire in box.inputs))
+                if box.op is op.draw:
+                    sites |= {box["address"]}
+                found = self.passed(box, sites)
+                for wire in box.outputs:
+                    self.know(wire, found, sites)
+
+    def plate(self, box: Box) -> None:
+        body = box.regions[0]
+        drawn = box.rule is not None
+        share = (box.get("share") or box["name"], box.rule) if drawn else None
+        self.loops[body.inputs[0]] = share
+        self.graph(body)
+        rows = {("rows", box["index"], box.span, share)} if drawn else set()
+        for outer, inner in zip(box.outputs, body.outputs):
+            self.know(outer, self.of(inner) | rows, self.sites(inner))
+
+    def scan(self, box: Box) -> None:
+        """What a step makes of a carry is what the next step reads: a fixed point."""
+        body, count = box.regions[0], box["carries"]
+        before = [(self.of(w), self.sites(w)) for w in box.inputs[:count]]
+        while True:
+            for carry, (found, sites) in zip(body.inputs[1:], before):
+                self.know(carry, found, sites)
+            told = len(self.found)
+            self.graph(body)
+            after = [(f | self.of(w), s | self.sites(w)) for (f, s), w in zip(before, body.outputs)]
+            if after == before:
+                break
+            del self.found[told:]
+            before = after
+        for place, outer in enumerate(box.outputs):
+            inner = body.outputs[place]
+            found, sites = before[place] if place < count else (self.of(inner), self.sites(inner))
+            self.know(outer, found, sites)
+
+    def regions(self, box: Box) -> None:
         for region in box.regions:
             self.graph(region)
-            sites |= frozenset().union(frozenset(), *(self.sites(w) for w in region.outputs))
-            found |= frozenset().union(frozenset(), *(self.of(w) for w in region.outputs))
-        if box.op is op.draw:
-            sites |= {box["address"]}
-        if box.op is op.plate and box.rule is not None:
-            found |= {("rows", box["index"], box.span, frozenset())}
-        if box.op is op.expectation:
-            found |= {("expectation", box["name"], box.span, sites)}
-        elif found and not box.regions:
-            problem = self.problem(box, found)
-            if problem is not None:
-                self.found.append(problem)
+        condition = self.of(box.inputs[0]) if box.op is op.branch and box.inputs else frozenset()
+        for place, outer in enumerate(box.outputs):
+            inner = [region.outputs[place] for region in box.regions]
+            found = frozenset().union(*(self.of(wire) for wire in inner))
+            sites = frozenset().union(*(self.sites(wire) for wire in inner))
+            bad = condition | (found if box.op is op.marginal else frozenset())
+            if bad:
+                self.found.append(self.nonlinear(box, bad, "if" if box.op is op.branch else "log"))
                 found = frozenset()
-        for wire in box.outputs:
-            self.inside[wire] = sites
-            self.estimates[wire] = found
+            self.know(outer, found, sites)
 
-    def problem(self, box: Box, found: Estimates) -> Diagnostic | None:
-        name = box.op.name
-        if name in LINEAR or (name == "reduce" and box["function"] in ("sum", "mean")):
-            return None
-        if name == "reduce":
-            return self.nonlinear(box, found, box["function"])
-        if name == "where" and not self.of(box.inputs[0]):
-            return None
-        if name == "div" and not self.of(box.inputs[1]):
-            return None
-        if name == "mul":
+    def passed(self, box: Box, sites: frozenset) -> Estimates:
+        """The estimates that the box's output is linear in; what it is not linear in is reported."""
+        every = frozenset().union(*(self.of(wire) for wire in box.inputs))
+        rows = frozenset(e for e in every if e[0] == "rows")
+        estimates = every - rows
+        if box.op is op.expectation:
+            return every | {("expectation", box["name"], box.span, sites)}
+        if estimates and not self.linear(box):
+            self.found.append(self.nonlinear(box, estimates, self.function(box)))
+            return frozenset()
+        if rows:
+            left = self.rows(box, rows)
+            if left is None:
+                self.found.append(self.nonlinear(box, rows, self.function(box)))
+                return frozenset()
+            return estimates | left
+        return estimates
+
+    def rows(self, box: Box, rows: Estimates) -> Estimates | None:
+        """What is left of drawn rows behind a box that may read them; None if it may not."""
+        if self.function(box) in ("sum", "mean") and box.op.name in ("reduce", "sum", "mean"):
+            if box.output.type.rank == 0:
+                return frozenset(("minibatch", *e[1:]) for e in rows)
+            return rows if box.op is not op.reduce else None
+        if box.op is op.index:
+            return self.read(box, rows)
+        if box.op.elementwise or box.op.kind in ("density", "choice") or box.op.name in ("identity", "expectation"):
+            return rows
+        return None
+
+    def read(self, box: Box, rows: Estimates) -> Estimates | None:
+        """An element of drawn rows, read by a loop over the same rows, is an element; a read elsewhere meets rows not drawn."""
+        dynamic = iter(box.inputs[1:])
+        shares = [self.loops.get(next(dynamic)) if entry == "i" else entry for entry in box["pattern"]]
+        return frozenset() if all(e[3] in shares for e in rows) else None
+
+    def linear(self, box: Box) -> bool:
+        """Is the box linear in all estimates that it reads, by what its op says of itself?"""
+        places = [i for i, wire in enumerate(box.inputs) if any(e[0] != "rows" for e in self.of(wire))]
+        if box.op is op.reduce:
+            return box["function"] in ("sum", "mean")
+        if box.op is op.combine or box.op.linear_in(places):
+            return True
+        if box.op is op.mul:  # a product of two estimates that share nothing
             a, b = (self.of(wire) for wire in box.inputs)
-            if not a or not b:
-                return None
-            sites = [frozenset().union(*(e[3] for e in side)) for side in (a, b)]
-            if not any(e[0] == "rows" for e in a | b) and not sites[0] & sites[1]:
-                return None
-        if name in ("draw", "density") and all(e[0] == "rows" for e in found):
-            return None
-        return self.nonlinear(box, found, name)
+            keys = [frozenset().union(*(e[3] for e in side)) if all(e[0] == "expectation" for e in side) else None
+                    for side in (a, b)]
+            return None not in keys and not keys[0] & keys[1]
+        return False
+
+    @staticmethod
+    def function(box: Box) -> str:
+        return box["function"] if box.op is op.reduce else box.op.title
 
     @staticmethod
     def nonlinear(box: Box, found: Estimates, name: str) -> Diagnostic:

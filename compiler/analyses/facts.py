@@ -4,8 +4,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pullback.compiler import ops as op
-from pullback.compiler import rule as rules
 from pullback.compiler.analyses import smoothness, support
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.ir import Box, Graph

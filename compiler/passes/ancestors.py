@@ -90,7 +90,7 @@ class Tracing:
 
     def scan(self, box: Box, inputs: tuple[Wire, ...]) -> Box:
         body, count = box.regions[0], box["carries"]
-        index, carries = body.inputs[0], body.inputs[1:1 + count]
+        carries = body.inputs[1:1 + count]
         initial, captured = inputs[:count], inputs[count:]
         inner = {b["address"] for b in body.walk() if b.op is op.draw}
         inner |= {f"alpha:{b['name']}" for b in body.walk() if b.op is op.scan}

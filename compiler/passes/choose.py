@@ -8,7 +8,7 @@ Needs: calls open.  Leaves: a rule on every `draw`, with attributes `auto`, `rea
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from pullback.compiler import ops as op
 from pullback.compiler import rule as rules

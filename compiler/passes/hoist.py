@@ -38,7 +38,7 @@ class Hoisting:
     def scan(self, box: Box, depth: int) -> list[Box]:
         body = self.graph(box.regions[0], depth + 1)
         count = box["carries"]
-        index, carries = body.inputs[0], set(body.inputs[1:1 + count])
+        index = body.inputs[0]
         axis = Axis("plate", f"{box['name']}.steps", box["size"], None, -100 + depth)
         once: set[Wire] = set(body.inputs[1 + count:])      # the same at every step
         each: set[Wire] = set()                             # known for every step before the loop

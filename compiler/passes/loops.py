@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Axis, Box, Graph, Names, Wire, canonical, closed
 from pullback.compiler.analyses.align import aligned
-from pullback.compiler.type import Array, known, same
+from pullback.compiler.type import Array, known, ratio, same
 
 
 def loops(graph: Graph) -> Graph:
@@ -117,6 +117,10 @@ class Opening:
         inputs = tuple(self.look(wire) for wire in box.inputs)
         if box.op.elementwise and box.rule is None and self.unstacked(box, inputs):
             return
+        factor = self.share(box, inputs)
+        if factor is not None:
+            self.reweighted(box, inputs, factor)
+            return
         attributes = dict(box.attributes)
         if box.op is op.draw:
             attributes["axes"] = self.context
@@ -166,6 +170,31 @@ class Opening:
         self.plain(replace(box, inputs=tuple(elements), outputs=(element,)))
         self.bind(output, self.stack(self.look(element), axis, output))
         return True
+
+    def share(self, box: Box, inputs: tuple[Wire, ...]):
+        """n/b of a sum over rows that `subsample` drew (of a sum of all elements, the product over its loops); else None."""
+        whole, first = box.op is op.sum, box.op is op.reduce and box["function"] == "sum"
+        if not (whole or first):
+            return None
+        factor, array = 1, inputs[0]
+        while array in self.stacked:
+            array, axis = self.stacked[array]
+            if axis.total is not None:
+                factor = factor * ratio(axis.total, axis.size)
+            if first:
+                break
+        return None if isinstance(factor, int) else factor
+
+    def reweighted(self, box: Box, inputs: tuple[Wire, ...], factor) -> None:
+        """The sum over the rows drawn, times n/b: an unbiased estimate of the sum over all."""
+        (output,) = box.outputs
+        axes = canonical(axis for wire in inputs for axis in wire.axes)
+        drawn = replace(self.fresh(output.name, output.type), axes=axes)
+        self.boxes.append(replace(box, inputs=inputs, outputs=(drawn,)))
+        output = replace(output, axes=axes)
+        self.boxes.append(Box(op.mix, (drawn,), (output,), attributes={"coefficients": (factor,)}, span=box.span,
+                              frame=box.frame))
+        self.bind(output, output)
 
     # ------------------------------------------------------------ plates
 

@@ -43,7 +43,7 @@ def taken(box: Box, own: dict[Wire, tuple[Axis, int]]) -> Box:
         return box
     (axis, first), place = own[dynamic[0]], box["pattern"].index("i")
     size = array.type.shape[place]
-    if first < 0 or not known(size) or first + axis.size > size or axis in array.axes or dynamic[0].axes != (axis,):
+    if first < 0 or not known(size) or not known(axis.size) or first + axis.size > size or axis in array.axes or dynamic[0].axes != (axis,):
         return box
     return replace(box, op=op.spread, inputs=(array,), attributes={
         "axis": axis, "axes": (axis,), "dimension": place, "start": first})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Axis, Box, Graph, Names, Wire, canonical, in_order
-from pullback.compiler.type import REAL, Array
+from pullback.compiler.type import REAL, ratio
 
 RANDOM = ("draw", "points", "rows")
 
@@ -89,6 +89,8 @@ class Split:
                 return self.terms(box.inputs[0], -1 * coefficient, sums)
             case op.factor | op.expectation:
                 return self.terms(box.inputs[0], coefficient, sums)
+            case op.mix if wire.type.rank == 0:
+                return [term for w, c in zip(box.inputs, box["coefficients"]) for term in self.terms(w, coefficient * c, sums)]
             case op.mul | op.div if wire.type.rank == 0:
                 return self.scaled(box, wire, coefficient, sums)
             case op.combine:
@@ -140,12 +142,10 @@ class Split:
         mean = self.function(box) == "mean"
         if source.op is op.stack_axis:
             axis, element = source["axis"], source.inputs[0]
-            share = axis.total if axis.total is not None else axis.size
-            scale = 1 if axis.total is None else ratio(axis.total, axis.size)
+            share = ratio(1, axis.size) if mean else 1
             if axis not in element.axes:  # the same for every element
-                scale = ratio(share)
-                return self.terms(element, coefficient * (1.0 if mean else scale), sums)
-            return self.terms(element, coefficient * scale * (ratio(1, share) if mean else 1), canonical([*sums, axis]))
+                return self.terms(element, coefficient * (1 if mean else ratio(axis.size)), sums)
+            return self.terms(element, coefficient * share, canonical([*sums, axis]))
         if source.op is op.scan and self.boxes_of(source):
             count, place = source["carries"], source.outputs.index(array)
             if place >= count:
@@ -210,22 +210,11 @@ class Split:
                 todo += [(w, sign) for w in box.inputs]
             elif deep and box.op is op.sub:
                 todo += [(box.inputs[0], sign), (box.inputs[1], -sign)]
-            elif deep and box.op is op.where and box.get("branch"):
-                inner = self.masked(body, box, carry, sign)
-                if inner is None:
-                    return None
-                seen += 1
-                uses -= inner[1] - 1
-                found += inner[0]
             elif deep:
                 return None
             else:
                 found.append((wire, sign))
         return found if seen == 1 and uses == 1 else None
-
-    def masked(self, body: Graph, box: Box, carry: Wire, sign: int):
-        """Sides that both add to the carry are not split here."""
-        return None
 
     def total(self, box: Box, inner: Wire, coefficient, sums) -> Term:
         """A new output of the scan: the sum over its steps of one of its inner wires."""
@@ -269,42 +258,6 @@ class Split:
         body = replace(body, boxes=tuple(boxes), outputs=(*body.outputs, *outputs))
         return box.but(regions=(body,), outputs=(*box.outputs, *(total.wire for total in totals)),
                        attributes={"totals": len(totals)})
-
-
-def ratio(a, b=1):
-    """a / b: a number where both are known, else a `Ratio` that is read when they are."""
-    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a / b
-    found = Ratio(1.0, (), ())
-    return found.times(a, True).times(b, False)
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """A number times sizes over sizes, some not known yet."""
-
-    number: float
-    above: tuple
-    below: tuple
-
-    def times(self, size, up: bool) -> Ratio:
-        if isinstance(size, (int, float)):
-            return replace(self, number=self.number * size if up else self.number / size)
-        return replace(self, above=(*self.above, size)) if up else replace(self, below=(*self.below, size))
-
-    def __mul__(self, other):
-        if isinstance(other, Ratio):
-            return Ratio(self.number * other.number, self.above + other.above, self.below + other.below)
-        return self.times(other, True)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other):
-        return self.times(other, False)
-
-    def __str__(self) -> str:
-        above = "·".join([*([f"{self.number:g}"] if self.number != 1 or not self.above else []), *map(str, self.above)])
-        return above + "".join(f" / ({size})" for size in self.below)
 
 
 def dependents(graph: Graph, random: frozenset[Wire]) -> set[Wire]:
