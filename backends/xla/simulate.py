@@ -13,7 +13,7 @@ from pullback.compiler.choice import Choice
 from pullback.compiler.ir import Box, Graph
 from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.loops import loops
-from pullback.compiler.analyses.shapes import finite_size, parameters
+from pullback.compiler.analyses.ranges import parameters, support_size
 from pullback.compiler.passes.simplify import simplify
 
 
@@ -49,7 +49,7 @@ class Simulation(Run):
         axes = box.output.axes
         arrays = tuple(aligned(self[wire], wire, axes) for wire in parameters(box))
         choice = Choice(box["distribution"], arrays, tuple(axis.size for axis in axes), (False,) * len(axes),
-                        tuple(box.output.type.shape), finite_size(box), box.get("onto"))
+                        tuple(box.output.type.shape), support_size(box), box.get("onto"))
         taken = aligned(self[box.inputs[-1]], box.inputs[-1], axes) if box.get("masked") else None
         return (self.answer(Asked(box, choice, taken)),)
 

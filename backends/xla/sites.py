@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from pullback.compiler.choice import Choice
 from pullback.compiler.ir import Axis, Box, Graph, canonical
 from pullback.compiler.ops import points as points_op
-from pullback.compiler.analyses.shapes import finite_size, parameters
+from pullback.compiler.analyses.ranges import parameters, support_size
 
 SHARED = ("finite", "perturbation")
 
@@ -76,7 +76,7 @@ def chosen(run: Any, box: Box, batch: tuple[Axis, ...]) -> Choice:
             arrays.append(laid(array, axes, batch))
     value = box.outputs[0]
     return Choice(box["distribution"], tuple(arrays), tuple(axis.size for axis in batch),
-                  tuple(axis.kind in SHARED for axis in batch), tuple(value.type.shape), finite_size(box), box.get("onto"))
+                  tuple(axis.kind in SHARED for axis in batch), tuple(value.type.shape), support_size(box), box.get("onto"))
 
 
 def values_of(values: Any, common: bool, own: Axis | None, batch: tuple[Axis, ...], wire: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from pullback.compiler.analyses import smoothness, support
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.ir import Box, Graph
-from pullback.compiler.analyses.shapes import finite_size
+from pullback.compiler.analyses.ranges import support_size
 
 
 class Facts:
@@ -45,7 +45,7 @@ class Facts:
             return Diagnostic("support", f"`{box.output.name}` is drawn `by enum`, but the support of "
                               f"`{box['distribution'].name}` is not finite", box.span, "there is no end to its values",
                               help=self.admissible(box))
-        if finite_size(box) is None:
+        if support_size(box) is None:
             return Diagnostic("support", f"`{box.output.name}` is drawn `by enum`, but how many values it has is not known "
                               "before the run", box.span, "give its size as a constant", help=self.admissible(box))
         return None
@@ -60,7 +60,7 @@ class Facts:
     def admissible(self, box: Box) -> str:
         """The rules that are sound for a choice, as a sentence: `by reinforce` is unbiased here."""
         found = []
-        if box["distribution"].finite is not None and finite_size(box) is not None:
+        if box["distribution"].finite is not None and support_size(box) is not None:
             found.append("`by enum`")
         if not box["distribution"].support.moves:
             found.append("`by reinforce`")

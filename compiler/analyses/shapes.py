@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from pullback.compiler.analyses.ranges import parameters, support_size
 from pullback.compiler.choice import Choice
 from pullback.compiler.ir import Box
-from pullback.compiler.ops.random import event_shapes, numbers
 from pullback.compiler.type import Size, known, same
 
 
@@ -25,25 +25,11 @@ class Shape:
     common: bool = False
 
 
-def parameters(box: Box) -> tuple:
-    """The wires of a choice's parameters: what says that it is taken stands behind them."""
-    return box.inputs[:-1] if box.get("masked") else box.inputs
-
-
-def finite_size(box: Box) -> Size | None:
-    """The size of a choice's support, None if it is not finite or not known before the run."""
-    distribution = box["distribution"]
-    if distribution.finite is None:
-        return None
-    types = [wire.type for wire in parameters(box)]
-    return distribution.finite.size(event_shapes(distribution, types), numbers(distribution, types))
-
-
 def point_shape(box: Box) -> Shape:
     """What `box.rule.points` gives for one element of the choice."""
     rule, distribution = box.rule, box["distribution"]
     kind = getattr(rule, "axis", "points")
-    size = finite_size(box)
+    size = support_size(box)
     if kind == "finite" and size is not None and not known(size):
         return Shape(size, kind, True, False, True)
     types = [wire.type for wire in parameters(box)]

@@ -15,7 +15,7 @@ from pullback.compiler import rule as rules
 from pullback.compiler.analyses.facts import Facts
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
-from pullback.compiler.analyses.shapes import finite_size
+from pullback.compiler.analyses.ranges import support_size
 from pullback.compiler.type import known
 
 GROWTH = 16
@@ -67,7 +67,7 @@ class Choosing:
 
     def automatic(self, box: Box) -> Box:
         distribution = box["distribution"]
-        size = finite_size(box)
+        size = support_size(box)
         reasons = []
         if size is not None and (not known(size) or size <= GROWTH) and box["address"] not in self.refused \
                 and self.growth.allows(box, size if known(size) else 1):
@@ -120,7 +120,7 @@ class Growth:
             if box.regions:
                 above |= frozenset().union(*(self.above.get(w, frozenset()) for r in box.regions for w in r.outputs))
             if box.op is op.draw:
-                size = finite_size(box)
+                size = support_size(box)
                 if size is not None and known(size):
                     self.sizes[box["address"]] = size
                     above |= {box["address"]}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph, Names, Wire
-from pullback.compiler.analyses.shapes import finite_size
+from pullback.compiler.analyses.ranges import support_size
 from pullback.compiler.type import Array, known
 
 LIMIT = 4096
@@ -26,7 +26,7 @@ def short(graph: Graph, loop: str | None) -> bool:
                 return False
             points = 1
             for inner in box.regions[0].walk():
-                size = finite_size(inner) if inner.op is op.draw else None
+                size = support_size(inner) if inner.op is op.draw else None
                 if known(size or 1) and getattr(inner.rule, "axis", "finite") == "finite":
                     points *= size or 1
             return points ** box["size"] <= LIMIT
