@@ -26,14 +26,19 @@ def load(name: str):
     """(our objective, its params, its data, by-hand module) of an example."""
     import jax
     import pullback as pb
+    from pullback.backends.xla.state import constrain, start
     hand = importlib.import_module(f"bench.by_hand.{name}")
     folder = ROOT / "examples" / FOLDER.get(name, name)
     program = pb.load(folder / f"{FOLDER.get(name, name)}.pbk")
     fit = program[STORIES[name] or next(iter(program.fits))]
-    data = {k: v for k, v in hand.data().items() if k in fit.given} if hasattr(hand, "data") else {}
-    objective = fit.objective
-    params = fit.initial(jax.random.key(0))
-    return objective, params, data, hand
+    data = {k: as_declared(v, fit.given[k]) for k, v in hand.data().items() if k in fit.given} if hasattr(hand, "data") else {}
+    plan, data = fit.prepare(data, steps=1)
+    return plan.function, constrain(plan.variables, start(plan.variables, jax.random.key(0), {})), data, hand
+
+
+def as_declared(array, type: str):
+    """Data of ints, which JAX code keeps as floats, as the program declares them."""
+    return array.astype("int32") if type.startswith("int") else array
 
 
 def timed(call) -> float:

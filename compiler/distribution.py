@@ -71,6 +71,19 @@ class Finite:
     probabilities: Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Natural:
+    """A density in its natural form: log p(x; θ) = x·η(θ) − A(θ) + h(x), for a value that is its own statistic.
+
+    `parameter(*parameters)` is η, `normalizer(*parameters)` A, `base(value)` h: 0 inside the support, −∞ outside, or more.
+    A sum over many elements is then a product of matrices.
+    """
+
+    parameter: Callable[..., Any]
+    normalizer: Callable[..., Any]
+    base: Callable[..., Any]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
     """One parametrization of a distribution: `bernoulli(probs)` and `bernoulli(logits)` are two records of one name."""
@@ -88,6 +101,7 @@ class Distribution:
     implicit: bool = False                          # the pathwise derivative is an implicit one (gamma, beta, …)
     noise: Noise | None = None
     finite: Finite | None = None
+    natural: Natural | None = None                  # where the sum of x·η cancels nothing
     value_smooth: Smoothness = "smooth"             # of log p in the value, inside the support
     jumps_in: frozenset[str] = frozenset()          # fields in which log p is not continuous (uniform: low, high)
     refused: Mapping[str, str] = field(default_factory=dict)  # field → why no derivative may be asked in it

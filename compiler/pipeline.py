@@ -21,10 +21,12 @@ from pullback.compiler.passes.hoist import hoist
 from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
+from pullback.compiler.passes.natural import natural
 from pullback.compiler.passes.points import points
 from pullback.compiler.passes.simplify import simplify
 from pullback.compiler.passes.takes import takes
 from pullback.compiler.passes.terms import terms
+from pullback.compiler.passes.unguard import unguard
 from pullback.compiler.passes.unroll import short, unroll
 from pullback.compiler.type import known
 
@@ -55,18 +57,18 @@ def together(graph: Graph) -> Graph:
     return graph
 
 
-def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Collection[str]) -> list[tuple[str, Callable[[Graph], Graph]]]:
+def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_biased: bool, over: Collection[str]) -> list[tuple[str, Callable[[Graph], Graph]]]:
     """Every pass with its name, closed over the options."""
     return [
-        ("inline", lambda g: simplify(inline(g))),
+        ("inline", lambda g: simplify(unroll(inline(g), unrolled))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(loops(g))),
+        ("loops", lambda g: simplify(unguard(simplify(loops(g))))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),
         ("lift", lambda g: lift(g, particles)),
         ("hoist", lambda g: takes(hoist(g))),
-        ("estimator", lambda g: together(simplify(contract(g)))),
+        ("estimator", lambda g: together(simplify(contract(natural(g))))),
     ]
 
 
@@ -81,9 +83,9 @@ def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False,
     unrolled: set[str] = set()
     for _ in range(1000):
         found = {"ir": graph}
-        now = unroll(graph, unrolled)
+        now = graph
         try:
-            for name, change in passes(particles, refused, allow_biased, over):
+            for name, change in passes(particles, refused, unrolled, allow_biased, over):
                 now = found[name] = change(now)
             return found
         except NotEnumerable as problem:

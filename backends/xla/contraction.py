@@ -101,9 +101,7 @@ def contract(box: Box, arrays: list[Factor]) -> Any:
 def shielded(cost: Factor, weight: Factor) -> Factor:
     """The cost with 0 where the weight is 0 and the cost infinite: 0 · log 0 is 0."""
     array, axes = cost
-    if not set(weight[1]) <= set(axes):
-        return cost
-    zero = along(weight, axes) == 0
+    zero = along(reduced((weight[0] != 0, weight[1]), set(weight[1]) - set(axes), jnp.any), axes) == 0
     return jnp.where(zero & ~jnp.isfinite(array), 0.0, array), axes
 
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from pullback.backends.xla import contraction
 from pullback.backends.xla.sites import place_points
 from pullback.compiler.choice import log_density
-from pullback.compiler.ir import Axis, Box, Graph, Wire
+from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 from pullback.compiler.type import Array
 
 Env = dict[str, Any]
@@ -138,10 +138,25 @@ def network(run: Run, box: Box) -> tuple[Any, ...]:
 
 
 def density(run: Run, box: Box) -> tuple[Any, ...]:
+    if box.get("summed"):
+        return (summed_density(run, box),)
     arrays = [aligned(run[wire], wire, box.axes) for wire in box.inputs]
     value, *parameters = arrays
     result = log_density(box["distribution"], box.get("onto"), value, tuple(parameters))
     return (jnp.broadcast_to(result, tuple(axis.size for axis in box.axes)),)
+
+
+def summed_density(run: Run, box: Box) -> Any:
+    """The natural form of a density, summed over plates: Σ x·η − Σ A + Σ h."""
+    form, summed, keep = box["distribution"].natural, box["summed"], box.output.axes
+    (value, axes), *rest = [(run[wire], wire.axes) for wire in box.inputs]
+    theirs = canonical(axis for _, have in rest for axis in have)
+    parameters = [contraction.along(one, theirs) for one in rest]
+    eta, x = form.parameter(*parameters), jnp.asarray(value, jnp.result_type(float))
+    inner = contraction.einsum([(x, axes), (eta, theirs)], keep)
+    normalizer = contraction.reduced((form.normalizer(*parameters), theirs), summed, jnp.sum)
+    base = contraction.reduced((form.base(value), axes), summed, jnp.sum)
+    return inner - contraction.along(normalizer, keep) + contraction.along(base, keep)
 
 
 def factor(run: Run, box: Box) -> tuple[Any, ...]:

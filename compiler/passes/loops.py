@@ -134,6 +134,8 @@ class Opening:
             self.bind(wire, wire)
         if box.op is op.constant:
             self.constants[outputs[0]] = box["value"]
+        elif box.op.kind == "pure" and box.rule is None and all(wire in self.constants for wire in inputs):
+            self.constants.update((wire, None) for wire in outputs)
         if box.op in (op.add, op.sub):
             self.shifted(box.op, inputs, outputs[0])
 

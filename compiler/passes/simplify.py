@@ -1,28 +1,33 @@
 """Drop what nothing reads, and what stands twice.
 
 Needs: nothing.  Leaves: the same values, derivatives and choices.  A draw is never merged with another (each is a choice of
-its own); a density, a read of an array and any pure box with the same inputs is.
+its own); a density, a read of an array and any pure box with the same inputs is, and so are two arrays that two loops fill alike.
 """
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Mapping
 
-from pullback.compiler.ir import Box, Graph, Wire, free
+from pullback.compiler import ops as op
+from pullback.compiler.ir import Axis, Box, Graph, Wire, free
+from pullback.compiler.passes.known import instead
 
 MERGED = ("pure", "density", "estimator")
+LABELS = ("branch", "split")  # say where in the program a box comes from; that they are there is what matters
 
 
 def simplify(graph: Graph) -> Graph:
-    return _used(_merged(graph, {}, {}))
+    return _used(Merging().graph(graph, {}, {}))
 
 
-def key(value: Any) -> Any:
-    """A hashable stand-in for an attribute."""
+def key(value: Any, bound: Mapping[Axis, int] = {}) -> Any:
+    """A hashable stand-in for an attribute; axes that are bound in an array are told by their place."""
     if isinstance(value, dict):
-        return tuple((name, key(item)) for name, item in sorted(value.items()))
+        return tuple((name, key(item, bound)) for name, item in sorted(value.items()))
     if isinstance(value, (list, tuple)):
-        return tuple(key(item) for item in value)
+        return tuple(key(item, bound) for item in value)
+    if isinstance(value, Axis) and value in bound:
+        return "bound", bound[value], str(value.size)
     if isinstance(value, (bool, int, float)):  # 1, 1.0 and True are three constants
         return type(value).__name__, repr(value)
     try:
@@ -32,26 +37,54 @@ def key(value: Any) -> Any:
     return value
 
 
-def _merged(graph: Graph, seen: dict, same: dict[Wire, Wire]) -> Graph:
-    boxes = []
-    for box in graph.boxes:
-        inputs = tuple(same.get(wire, wire) for wire in box.inputs)
-        box = box.but(inputs=inputs)
-        if box.regions:
-            boxes.append(box.but(regions=tuple(_merged(region, dict(seen), same) for region in box.regions)))
-            continue
-        if box.op.kind not in MERGED or box.rule is not None:
+def mergeable(box: Box) -> bool:
+    return box.op.kind in MERGED and box.rule is None and not box.regions
+
+
+class Merging:
+    """One sweep in order: what a box reads is merged before it."""
+
+    def __init__(self) -> None:
+        self.makers: dict[Wire, Box] = {}
+        self.numbers: dict[Any, int] = {}
+        self.inside: dict[Any, Any] = {}  # what stands for a wire inside the loops that are bound
+
+    def graph(self, graph: Graph, seen: dict, same: dict[Wire, Wire]) -> Graph:
+        boxes = []
+        for box in graph.boxes:
+            box = box.but(inputs=tuple(same.get(wire, wire) for wire in box.inputs))
+            if (known := instead(box, self.makers)) is not None:
+                same[box.output] = known
+                continue
+            if mergeable(box):
+                what = self.number(box, {})
+                if what in seen:
+                    same.update(zip(box.outputs, seen[what]))
+                    continue
+                seen[what] = box.outputs
+            elif box.regions:
+                box = box.but(regions=tuple(self.graph(region, dict(seen), same) for region in box.regions))
+            self.makers.update((wire, box) for wire in box.outputs)
             boxes.append(box)
-            continue
-        attributes = {name: value for name, value in box.attributes.items() if name not in ("address", "name")}
-        what = (box.op.name, inputs, key(attributes))
-        if what in seen:
-            same.update(zip(box.outputs, seen[what]))
-        else:
-            seen[what] = box.outputs
-            boxes.append(box)
-    inputs = tuple(same.get(wire, wire) for wire in graph.inputs)
-    return replace(graph, inputs=inputs, boxes=tuple(boxes), outputs=tuple(same.get(wire, wire) for wire in graph.outputs))
+        inputs = tuple(same.get(wire, wire) for wire in graph.inputs)
+        return replace(graph, inputs=inputs, boxes=tuple(boxes), outputs=tuple(same.get(wire, wire) for wire in graph.outputs))
+
+    def number(self, box: Box, bound: Mapping[Axis, int]) -> int:
+        """One number for all boxes that give the same; a loop's own axis is bound in the array that it fills."""
+        if box.op is op.stack_axis:
+            bound = {**bound, box["axis"]: len(bound)}
+        attributes = {name: name in LABELS or value for name, value in box.attributes.items() if name not in ("address", "name")}
+        what = (box.op.name, tuple(self.read(wire, bound) for wire in box.inputs), key(attributes, bound))
+        return self.numbers.setdefault(what, len(self.numbers))
+
+    def read(self, wire: Wire, bound: Mapping[Axis, int]) -> Any:
+        if not any(axis in bound for axis in wire.axes):
+            return wire
+        place = wire, frozenset(bound.items())
+        if place not in self.inside:
+            box = self.makers.get(wire)
+            self.inside[place] = (self.number(box, bound), box.outputs.index(wire)) if box and mergeable(box) else wire
+        return self.inside[place]
 
 
 def _used(graph: Graph) -> Graph:

@@ -1,7 +1,8 @@
 """Write the steps of a short loop one after another.
 
 A scan whose carry can't be enumerated by value is unrolled where its length is known and the product of the supports of its
-enumerable choices stays within the points that one enumeration may have.
+enumerable choices stays within the points that one enumeration may have; and with it the short scans that read what its steps
+give, so that step t of one meets step t of the other and what both compute is computed once.
 
 Needs: nothing.  Leaves: no scan of the given names; site `z` of step t is `z[t]`.
 """
@@ -34,17 +35,20 @@ def short(graph: Graph, loop: str | None) -> bool:
 
 
 def unroll(graph: Graph, loops: set[str]) -> Graph:
-    return opened(graph, loops, graph.names()) if loops else graph
+    return opened(graph, loops, graph.names(), set()) if loops else graph
 
 
-def opened(graph: Graph, loops: set[str], names: Names) -> Graph:
+def opened(graph: Graph, loops: set[str], names: Names, given: set[Wire]) -> Graph:
+    """`given`: the arrays that unrolled steps give."""
     boxes: list[Box] = []
     same: dict[Wire, Wire] = {}
     for box in graph.boxes:
         box = box.but(inputs=tuple(same.get(w, w) for w in box.inputs),
-                      regions=tuple(opened(region.rename(same), loops, names) for region in box.regions))
-        if box.op is op.scan and box["name"] in loops:
-            same.update(zip(box.outputs, steps(box, boxes, names)))
+                      regions=tuple(opened(region.rename(same), loops, names, given) for region in box.regions))
+        if box.op is op.scan and (box["name"] in loops or (not given.isdisjoint(box.inputs) and short(graph, box["name"]))):
+            found = steps(box, boxes, names)
+            same.update(zip(box.outputs, found))
+            given.update(found[box["carries"]:])
         else:
             boxes.append(box)
     return replace(graph, boxes=tuple(boxes), outputs=tuple(same.get(w, w) for w in graph.outputs))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from pullback.compiler.distribution import Finite
+from pullback.compiler.distribution import Finite, Natural
 from pullback.stdlib.distributions.numerics import betaln, exponential, fine_uniform, power, power1m, settled, within
 from pullback.stdlib.distributions.record import BOOLEAN, NATURAL, RANGE, floats, make, plain
 
@@ -125,6 +125,7 @@ RECORDS = (
     make("bernoulli", "probs: unit", BOOLEAN, bernoulli_probs_log_prob, kind="int", **_coin(lambda p: p),
          numpyro="Bernoulli", doc="probs for x = 1, 1 − probs for x = 0"),
     make("bernoulli", "logits: real", BOOLEAN, bernoulli_logits_log_prob, kind="int", **_coin(sigmoid),
+         natural=Natural(lambda t: t, softplus, lambda value: within((value == 0) | (value == 1), 0.0)),
          numpyro="Bernoulli", doc="σ(logits) for x = 1, σ(−logits) for x = 0"),
     make("binomial", "total_count: natural = 1, probs: unit", RANGE, binomial_probs_log_prob, kind="int",
          **_binomial(lambda p: p), numpyro="Binomial", doc="C(n, x)·probsˣ·(1 − probs)ⁿ⁻ˣ, n = total_count"),
