@@ -6,7 +6,7 @@ shared (points of a finite support or of a perturbation answer for the same nois
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -28,6 +28,7 @@ class Choice:
     size: int | None = None
     onto: Any = None
     dtype: Any = None
+    drawn: list[Any] = field(default_factory=list)  # the noise of each call of `sample`
     scanned: Any = None     # the site's key and the noise of this step under it, drawn before the loop
 
     def sample(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
@@ -50,6 +51,7 @@ class Choice:
         if d.noise is not None:
             before = self.scanned is not None and key is self.scanned[0] and self.scanned[1].shape[:len(shape)] == shape
             noise = self.scanned[1] if before else self.noise(key, shape)
+            self.drawn.append(noise)
             values = d.noise.push(noise, *self.parameters)
         else:
             values = self._rejection(key, shape)

@@ -53,10 +53,12 @@ class Noise:
 
     `draw(key, shape, dtype, event)`: noise for a batch of `shape`; `event` is the event shape of the value.
     `push(noise, *parameters)`: the value, by broadcasting.  sample = push(draw).
+    `log_density(noise, *parameters)`: log p(push(noise, *parameters)), where it is simpler than by the value.
     """
 
     draw: Callable[..., Any]
     push: Callable[..., Any]
+    log_density: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The compiler on one page: the passes by name and in order.
 
-    ir ─ inline ─ checked ─ loops ─ terms ─ ancestors ─ points ─ lift ─ hoist ─ estimator
+    ir ─ inline ─ checked ─ loops ─ terms ─ ancestors ─ points ─ lift ─ hoist ─ sink ─ estimator
 
 `stages(graph, …)` gives the graph after each; `f.graph(name)` and `draw` read them there.
 """
@@ -22,8 +22,11 @@ from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
 from pullback.compiler.passes.natural import natural
+from pullback.compiler.passes.own_density import own_density
 from pullback.compiler.passes.points import points
 from pullback.compiler.passes.simplify import simplify
+from pullback.compiler.passes.sink import sink
+from pullback.compiler.passes.tabulate import tabulate
 from pullback.compiler.passes.takes import takes
 from pullback.compiler.passes.terms import terms
 from pullback.compiler.passes.unguard import unguard
@@ -31,7 +34,7 @@ from pullback.compiler.passes.unroll import short, unroll
 from pullback.compiler.type import known
 
 POINTS = 2 ** 24  # of enumerated choices at once
-NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "estimator")
+NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "sink", "estimator")
 
 
 def checked(graph: Graph, particles: int, refused: dict[str, str], allow_biased: bool, over: Collection[str]) -> Graph:
@@ -68,6 +71,7 @@ def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_bi
         ("points", points),
         ("lift", lambda g: lift(g, particles)),
         ("hoist", lambda g: takes(hoist(g))),
+        ("sink", lambda g: takes(tabulate(sink(own_density(g))))),
         ("estimator", lambda g: together(simplify(contract(natural(g))))),
     ]
 

@@ -68,7 +68,9 @@ class Choice(Protocol):
 class PointsRule(Protocol):
     """Random boxes.  Only `points` must be written; the rest has these meanings when left out:
     bias: `Bias.none`; axis: "points" (fresh noise downstream; "finite": noise downstream is shared); center: None
-    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight"."""
+    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight".
+    log_weights(choice, values): the log weights [K, *batch] of values that `points` gave, where they owe nothing else to
+    the key; with it, a loop weighs all its steps at once when it has ended."""
 
     bias: ClassVar[Bias]
 

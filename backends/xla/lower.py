@@ -14,8 +14,7 @@ from typing import Any, Callable
 import jax
 import jax.numpy as jnp
 
-from pullback.backends.xla import contraction
-from pullback.backends.xla.sites import place_points
+from pullback.backends.xla import contraction, sites
 from pullback.compiler.choice import log_density
 from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 from pullback.compiler.type import Array
@@ -73,6 +72,7 @@ class Run:
 
     def __init__(self, env: Env, keys: Keys):
         self.env, self.keys = env, keys
+        self.noise: dict[str, Any] = {}  # of the sites drawn in this graph
 
     def inner(self, env: Env, keys: Keys) -> Run:
         """The evaluation of a region of one of the graph's boxes."""
@@ -142,6 +142,9 @@ def density(run: Run, box: Box) -> tuple[Any, ...]:
         return (summed_density(run, box),)
     arrays = [aligned(run[wire], wire, box.axes) for wire in box.inputs]
     value, *parameters = arrays
+    if "own" in box.attributes:
+        result = box["distribution"].noise.log_density(run.noise[box["own"]][0], *parameters)
+        return (jnp.broadcast_to(result, tuple(axis.size for axis in box.axes)),)
     result = log_density(box["distribution"], box.get("onto"), value, tuple(parameters))
     return (jnp.broadcast_to(result, tuple(axis.size for axis in box.axes)),)
 
@@ -228,7 +231,22 @@ def identity(run: Run, box: Box) -> tuple[Any, ...]:
 
 
 def points(run: Run, box: Box) -> tuple[Any, ...]:
-    return place_points(run, box)
+    return sites.place_points(run, box)
+
+
+def score(run: Run, box: Box) -> tuple[Any, ...]:
+    return (sites.score(run, box),)
+
+
+def running(run: Run, box: Box) -> tuple[Any, ...]:
+    """The sum before each step along an axis, and the sum over all."""
+    start, added = box.inputs
+    before, end = box.outputs
+    place = before.axes.index(box["axis"])
+    array = full(run[added], added, before.axes)
+    so_far = jnp.cumsum(array, place)
+    return (aligned(run[start], start, before.axes) + so_far - array,
+            aligned(run[start], start, end.axes) + jax.lax.index_in_dim(so_far, -1, place, keepdims=False))
 
 
 def marginal(run: Run, box: Box) -> tuple[Any, ...]:
@@ -257,7 +275,6 @@ def contract(run: Run, box: Box) -> tuple[Any, ...]:
 
 def scan(run: Run, box: Box) -> tuple[Any, ...]:
     """`lax.scan`: carries over their axes, then what each step gives, then running sums."""
-    from pullback.backends.xla.sites import step_noise
     body, count, totals = box.regions[0], box["carries"], box.get("totals", 0)
     index, carries = body.inputs[0], body.inputs[1:1 + count]
     dtypes = [array_dtype(wire) for wire in carries]
@@ -271,7 +288,7 @@ def scan(run: Run, box: Box) -> tuple[Any, ...]:
           for inside, outer in zip(body.inputs[rows], box.inputs[count:])}
     length = box["size"]
     steps = jnp.arange(length, dtype=jnp.int32)
-    noise = step_noise(run, body, steps)
+    noise = sites.step_noise(run, body, steps)
 
     def step(carry: Any, x: Any) -> Any:
         before, so_far = carry
@@ -295,4 +312,5 @@ def array_dtype(wire: Wire) -> Any:
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
-    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level}
+    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level,
+    "score": score, "running": running}

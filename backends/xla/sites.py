@@ -18,7 +18,7 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
     """The outputs of a `points` box: its values, and its weight where it has one."""
     own, value = box["axis"], box.output if len(box.outputs) == 1 else box.outputs[0]
     batch = batch_axes(box)
-    choice = chosen(run, box, batch)
+    choice = chosen(run, box, batch, tuple(value.type.shape))
     scanned = run.keys.scanned.get(box["address"]) if run.keys.scanned else None
     key = run.keys.of(box["address"])
     if scanned is not None:
@@ -27,26 +27,44 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
         values, weight, log, common = choice.support(), choice.log_probabilities(), True, True
     else:
         found = box.rule.points(key, choice, None)
+        run.noise.update({box["address"]: choice.drawn[-1]} if choice.drawn else {})
         values, common = found.values, found.common
         log = found.log_weights is not None
         weight = found.log_weights if log else found.weights
-    count = values.shape[0]
     if weight is not None:
-        weight = jnp.broadcast_to(weight, (count, *(axis.size for axis in batch)))
-        if own is None or own.kind == "points":  # Σ wₖ fₖ is kept as the mean of K·wₖ fₖ
-            weight = weight + jnp.log(count) if log and count > 1 else weight * count if count > 1 else weight
-        if box.get("masked"):
-            taken = box.inputs[-1]
-            mask = laid(run[taken], taken.axes, batch)[None]
-            weight = jnp.where(mask, weight, 0.0 if log and not box["marginal"] else -jnp.log(count) if log else 1.0 / count)
-        if box["log"] and not log:
-            weight = jnp.log(weight)
+        weight = laid_weight(run, box, weight, log, batch)
     if box["joint"]:
         return joint(box, choice, values, weight, batch)
     result = [values_of(values, common, own, batch, value)]
     if len(box.outputs) > 1:
         result.append(with_own(weight, own, batch, box.outputs[1].axes))
     return tuple(result)
+
+
+def laid_weight(run: Any, box: Box, weight: Any, log: bool, batch: tuple[Axis, ...]) -> Any:
+    """The weight [K, *batch] of a site as the graph has it: as a logarithm or not, 1/K where a branch was not taken."""
+    own, count = box["axis"], weight.shape[0]
+    weight = jnp.broadcast_to(weight, (count, *(axis.size for axis in batch)))
+    if own is None or own.kind == "points":  # Σ wₖ fₖ is kept as the mean of K·wₖ fₖ
+        weight = weight + jnp.log(count) if log and count > 1 else weight * count if count > 1 else weight
+    if box.get("masked"):
+        taken = box.inputs[-1]
+        mask = laid(run[taken], taken.axes, batch)[None]
+        weight = jnp.where(mask, weight, 0.0 if log and not box["marginal"] else -jnp.log(count) if log else 1.0 / count)
+    return jnp.log(weight) if box["log"] and not log else weight
+
+
+def score(run: Any, box: Box) -> Any:
+    """The log weights of values that the draws of a loop gave."""
+    own, batch, (value, *_) = box["axis"], batch_axes(box), box.inputs
+    values, axes = run[value], value.axes
+    if own is None:
+        values = values[None]
+    else:
+        values, axes = jnp.moveaxis(values, axes.index(own), 0), tuple(axis for axis in axes if axis != own)
+    values = jax.vmap(lambda one: laid(one, axes, batch))(values)
+    weight = box.rule.log_weights(chosen(run, box, batch, tuple(value.type.shape)), values)
+    return with_own(laid_weight(run, box, weight, True, batch), own, batch, box.output.axes)
 
 
 def batch_axes(box: Box) -> tuple[Axis, ...]:
@@ -63,7 +81,7 @@ def laid(array: Any, axes: tuple[Axis, ...], want: tuple[Axis, ...]) -> Any:
     return array.reshape(*(sizes.get(axis, 1) for axis in want), *array.shape[len(axes):])
 
 
-def chosen(run: Any, box: Box, batch: tuple[Axis, ...]) -> Choice:
+def chosen(run: Any, box: Box, batch: tuple[Axis, ...], event: tuple[int, ...]) -> Choice:
     """The choice with its parameters in order: own axis first where they have it, then the batch."""
     own, arrays = box["axis"], []
     for wire in parameters(box):
@@ -74,9 +92,8 @@ def chosen(run: Any, box: Box, batch: tuple[Axis, ...]) -> Choice:
             arrays.append(laid(array, axes, (own, *batch)))
         else:
             arrays.append(laid(array, axes, batch))
-    value = box.outputs[0]
     return Choice(box["distribution"], tuple(arrays), tuple(axis.size for axis in batch),
-                  tuple(axis.kind in SHARED for axis in batch), tuple(value.type.shape), support_size(box), box.get("onto"))
+                  tuple(axis.kind in SHARED for axis in batch), event, support_size(box), box.get("onto"))
 
 
 def values_of(values: Any, common: bool, own: Axis | None, batch: tuple[Axis, ...], wire: Any) -> Any:

@@ -92,7 +92,7 @@ def support_size(box: Box) -> Size | None:
 
 
 def parameters(box: Box) -> tuple[Wire, ...]:
-    wires = box.inputs[1:] if box.op is op.density else box.inputs
+    wires = box.inputs[1:] if box.op in (op.density, op.score) else box.inputs
     return wires[:len(box["distribution"].fields)]
 
 

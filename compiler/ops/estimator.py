@@ -9,6 +9,8 @@
     expectation(x)     the number that an objective denotes, where it was called
     forward(α, …)      one step of forward filtering: the new weights of a finite carry
     points(θ, …)       what a draw becomes: values and weights
+    score(x, θ, …)     the log weights of values that a draw in a loop gave
+    running(a, x)      a + the sum of x over the steps before each, and over all steps
     terms(t, …)        the last box: the objective as a sum of terms
     lands(x)           1 where x is the value of an axis, else 0 (or the logarithm)
     level(α)           α less its top over some axes, and that top
@@ -19,7 +21,8 @@ from __future__ import annotations
 
 from pullback.compiler.op import Op, define
 
-for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix", "level"):
+for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix", "level",
+              "score", "running"):
     define(Op(_name, kind="estimator"))
 define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
 define(Op("guard", kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))

@@ -2,8 +2,8 @@
 
     Σᵢ log p(xᵢ {row}; θᵢ {k})      ⇒      x {row, i} · η(θ) {i, k} − Σᵢ A(θᵢ) + Σᵢ h(xᵢ)
 
-where the value has axes that the parameters lack and they have axes that it lacks, so that the density of every element would be
-evaluated over all of them.  Only a density whose record has a natural form, and whose sum is all that is read of it.
+where the value and the parameters do not have the same axes: what only one of them has is then not evaluated over the axes of the
+other.  Only a density whose record has a natural form, and whose sum is all that is read of it.
 
 Needs: lifted.  Leaves: such densities with their plates summed (attribute `summed`).
 """
@@ -39,4 +39,4 @@ def summable(box: Box, sums: set[Axis]) -> set[Axis]:
         return set()
     value, *parameters = box.inputs
     left, right = set(value.axes), {axis for wire in parameters for axis in wire.axes}
-    return left & right & sums if left - right and right - left else set()
+    return left & right & sums if left != right else set()

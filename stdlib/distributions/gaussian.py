@@ -63,9 +63,9 @@ def push_precision(noise: Any, loc: Any, precision_matrix: Any) -> Any:
     return loc + solve(jnp.linalg.cholesky(precision_matrix), noise, transpose=True)
 
 
-def _normal(field: str, domain: str, log_prob: Any, push: Any, doc: str) -> Any:
+def _normal(field: str, domain: str, log_prob: Any, push: Any, log_scale: Any, doc: str) -> Any:
     return make("multivariate_normal", f"loc: real[n] = 0, {field}: {domain}[n, n]", VECTOR, log_prob, rank=1,
-                event=lambda shapes: tuple(shapes[field][-1:]), noise=plain(random.normal, push),
+                event=lambda shapes: tuple(shapes[field][-1:]), noise=plain(random.normal, push, lambda noise, loc, factor: whitened(noise, log_scale(factor))),
                 mean=lambda loc, _: loc, numpyro="MultivariateNormal", doc=doc)
 
 
@@ -87,10 +87,12 @@ def zero_sum_upstream(scale: Any, event_shape: int) -> Any:
 
 RECORDS = (
     _normal("covariance_matrix", "positive_definite", by_covariance, push_covariance,
+            lambda covariance: log_diagonal(jnp.linalg.cholesky(covariance)),
             "exp(−(x − loc)ᵀΣ⁻¹(x − loc)/2)/√det(2πΣ), Σ = covariance_matrix"),
     _normal("precision_matrix", "positive_definite", by_precision, push_precision,
+            lambda precision: -log_diagonal(jnp.linalg.cholesky(precision)),
             "exp(−(x − loc)ᵀP(x − loc)/2)·√det(P/2π), P = precision_matrix"),
-    _normal("scale_tril", "cholesky", by_scale_tril, push_scale_tril,
+    _normal("scale_tril", "cholesky", by_scale_tril, push_scale_tril, log_diagonal,
             "exp(−|L⁻¹(x − loc)|²/2)/((2π)^(n/2)·det L), L = scale_tril"),
     make("zero_sum_normal", "scale: positive, event_shape: size", Support("zero_sum"), zero_sum_log_prob, rank=1,
          event=lambda shapes: shapes["event_shape"], noise=plain(random.normal, zero_sum_push),

@@ -103,7 +103,8 @@ def quantile_laplace_push(noise: Any, loc: Any, scale: Any, quantile: Any) -> An
 
 def _family(name: str, density: Callable[..., Any], draw: Callable[..., Any], numpyro: str, doc: str,
             parameters: str = LOC_SCALE, **rest: Any) -> Any:
-    return make(name, parameters, REAL, standardized(density), noise=plain(draw, shifted), numpyro=numpyro, doc=doc,
+    return make(name, parameters, REAL, standardized(density), noise=plain(draw, shifted, lambda z, loc, scale: density(z) - jnp.log(scale)),
+                numpyro=numpyro, doc=doc,
                 **rest)
 
 

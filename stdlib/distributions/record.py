@@ -95,6 +95,6 @@ def upstream(name: str, its: tuple[Field, ...]) -> Callable[..., Any]:
     return build
 
 
-def plain(draw: Callable[..., Any], push: Callable[..., Any]) -> Noise:
+def plain(draw: Callable[..., Any], push: Callable[..., Any], log_density: Callable[..., Any] | None = None) -> Noise:
     """Noise of one number an element of the event: `draw(key, shape, dtype)` as jax.random has it."""
-    return Noise(lambda key, shape, dtype, event: draw(key, shape + event, dtype), push)
+    return Noise(lambda key, shape, dtype, event: draw(key, shape + event, dtype), push, log_density)

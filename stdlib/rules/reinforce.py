@@ -48,5 +48,8 @@ class Reinforce:
 
     def points(self, key: Any, choice: Any, state: Any) -> Points:
         values = stop_gradient(choice.sample(key, (self.k,)))
+        return Points(values, log_weights=self.log_weights(choice, values))
+
+    def log_weights(self, choice: Any, values: Any) -> Any:
         score = choice.log_prob(values)
-        return Points(values, log_weights=score - stop_gradient(score) - jnp.log(self.k))
+        return score - stop_gradient(score) - jnp.log(self.k)

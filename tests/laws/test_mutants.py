@@ -116,7 +116,7 @@ def dropped(monkeypatch):
     def place(run, box):
         value, *weights = before(run, box)
         return value, *(jnp.zeros_like(w) if box["log"] else stop_gradient(w) for w in weights)
-    monkeypatch.setattr(lower, "place_points", place)
+    monkeypatch.setattr(sites, "place_points", place)
 
 
 def own_sample(monkeypatch):
