@@ -142,8 +142,8 @@ def shared_along_particles(monkeypatch):
     """One draw for all particles."""
     before = sites.chosen
 
-    def chosen(run, box, batch):
-        choice = before(run, box, batch)
+    def chosen(run, box, batch, event):
+        choice = before(run, box, batch, event)
         shared = tuple(s or axis.kind == "particles" for s, axis in zip(choice.shared, batch))
         return type(choice)(**{**choice.__dict__, "shared": shared})
     monkeypatch.setattr(sites, "chosen", chosen)
