@@ -21,6 +21,7 @@ from pullback.compiler.passes.hoist import hoist
 from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
+from pullback.compiler.passes.nest import nest
 from pullback.compiler.passes.points import points
 from pullback.compiler.passes.simplify import simplify
 from pullback.compiler.passes.takes import takes
@@ -60,7 +61,7 @@ def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Co
     return [
         ("inline", lambda g: simplify(inline(g))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(loops(g))),
+        ("loops", lambda g: simplify(loops(nest(g)))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),

@@ -216,7 +216,7 @@ def points(run: Run, box: Box) -> tuple[Any, ...]:
     return place_points(run, box)
 
 
-def marginal(run: Run, box: Box) -> tuple[Any, ...]:
+def inside(run: Run, box: Box) -> tuple[Any, ...]:
     inner = run.inner(run.env, run.keys)
     inner.graph(box.regions[0])
     return tuple(inner[wire] for wire in box.regions[0].outputs)
@@ -280,4 +280,4 @@ def array_dtype(wire: Wire) -> Any:
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
-    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level}
+    "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract, "scan": scan, "level": level}

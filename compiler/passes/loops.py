@@ -103,8 +103,8 @@ class Opening:
                     self.scan(box)
                 case op.branch:
                     self.branch(box)
-                case op.marginal:
-                    self.marginal(box)
+                case op.marginal | op.expected:
+                    self.inside(box)
                 case op.index:
                     self.index(box)
                 case _:
@@ -360,7 +360,7 @@ class Opening:
         for wire in outputs:
             self.bind(wire, wire)
 
-    def marginal(self, box: Box) -> None:
+    def inside(self, box: Box) -> None:
         inner = self.inner()
         inner.graph(box.regions[0])
         results = tuple(inner.look(wire) for wire in box.regions[0].outputs)

@@ -1,4 +1,6 @@
 """Estimates inside a program: where a minibatch or an expectation may be read, and where it may not."""
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -49,3 +51,80 @@ def test_refused(name):
     with pytest.raises(pb.ProgramError) as problem:
         pb.loads(REFUSED[name], name=name)["f"].compile().specialize({"p": 1.0}, x=X)
     assert {d.code for d in problem.value.diagnostics} == {"bias"}
+
+EXACT = """objective g(p: real, u: real):
+    b ~ bernoulli(sigmoid(p)) by enum
+    c ~ bernoulli(sigmoid(u + b)) by enum
+    return 1.0 + b * u + c * p
+
+objective chain(p: real, i: real):
+    z = 0
+    r = 0.0
+    for t in 0..3:
+        b ~ bernoulli(sigmoid(p + z - i)) by enum
+        z = b
+        r = r + z * t
+    return 1.0 + r
+
+"""
+NUMBERS = {  # read as numbers: what reads them, and the same in terms of g and chain
+    "a logarithm": ("    return log(g(p, 0.5))\n", lambda p: np.log(g(p, .5))),
+    "a square and itself": ("    s = g(p, 0.5)\n    return s * s + s\n", lambda p: g(p, .5) ** 2 + g(p, .5)),
+    "under a choice": ("    b ~ bernoulli(0.4) by enum\n    return exp(g(p, b * 0.3)) * b\n", lambda p: .4 * np.exp(g(p, .3))),
+    "in a plate": ("    for i in 0..3:\n        v[i] = log(g(p, i * 0.2))\n    return sum(v)^2\n",
+                   lambda p: sum(np.log(g(p, i * .2)) for i in range(3)) ** 2),
+    "in a carry": ("    s = 0.1\n    for t in 0..4:\n        s = tanh(s * g(p, s))\n    return s\n", lambda p: carried(p)),
+    "a condition": ("    s = g(p, 0.3)\n    if s > 1.0:\n        v = s^2\n    else:\n        v = s\n    return v\n",
+                    lambda p: g(p, .3) ** 2),
+    "a parameter": ("    b ~ bernoulli(sigmoid(g(p, 0.3))) by enum\n    return b * p\n", lambda p: sigmoid(g(p, .3)) * p),
+    "a chain": ("    for i in 0..2:\n        v[i] = log(chain(p, i * 1.0))\n    return sum(v)\n",
+                lambda p: np.log(chain(p, 0)) + np.log(chain(p, 1)))}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def g(p, u):
+    return sum((sigmoid(p) if b else sigmoid(-p)) * (1 + b * u + sigmoid(u + b) * p) for b in (0, 1))
+
+
+def chain(p, i):
+    total = 0.0
+    for path in itertools.product((0, 1), repeat=3):
+        before = (0, *path)
+        weights = [sigmoid(p + a - i) if b else sigmoid(i - p - a) for a, b in zip(before, path)]
+        total += np.prod(weights) * (1 + sum(t * b for t, b in enumerate(path)))
+    return total
+
+
+def carried(p):
+    s = 0.1
+    for _ in range(4):
+        s = np.tanh(s * g(p, s))
+    return s
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_exact_expectations(name):
+    """Every choice inside enumerated: an expectation is a number, and a non-linear function of it is exact."""
+    body, answer = NUMBERS[name]
+    f = pb.loads(EXACT + "objective f(p: real):\n" + body, name=name)["f"].compile()
+    value, gradient = f.value_and_grad(jax.random.key(0), {"p": 0.3})
+    slope = (answer(.3 + 1e-5) - answer(.3 - 1e-5)) / 2e-5
+    assert f.ledger.unbiased and np.allclose(value, answer(.3), rtol=1e-5) and np.allclose(gradient["p"], slope, rtol=1e-4)
+
+
+def test_marginal_in_a_loop(unoptimized):
+    """A marginal in a loop that sums up nothing."""
+    text = ("model m(p: real):\n    b ~ bernoulli(p)\n    y ~ normal(b, 1)\n\nmodel h(p: real) = marginalize m(p) over b using enum\n\n"
+            "objective f(p: real):\n    s = 0.1\n    for t in 0..3:\n        s = tanh(s - logp(h(p), {y = s}))\n    return s\n")
+
+    def answer(p):
+        s = 0.1
+        for _ in range(3):
+            s = np.tanh(s - np.log(((1 - p) * np.exp(-s ** 2 / 2) + p * np.exp(-(s - 1) ** 2 / 2)) / np.sqrt(2 * np.pi)))
+        return s
+    value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
+    assert np.allclose(value, answer(.3), rtol=1e-5)
+    assert np.allclose(gradient["p"], (answer(.3 + 1e-5) - answer(.3 - 1e-5)) / 2e-5, rtol=1e-4)
