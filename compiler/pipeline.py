@@ -15,6 +15,7 @@ from pullback.compiler.analyses.thresholds import thresholds
 from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.passes.ancestors import ancestors
+from pullback.compiler.passes.baselines import baselines
 from pullback.compiler.passes.choose import choose
 from pullback.compiler.passes.contract import contract
 from pullback.compiler.passes.hoist import hoist
@@ -61,7 +62,7 @@ def passes(particles: int, refused: dict[str, str], allow_biased: bool, over: Co
     return [
         ("inline", lambda g: simplify(inline(g))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(loops(nest(g)))),
+        ("loops", lambda g: simplify(baselines(loops(nest(g))))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),

@@ -22,7 +22,7 @@ from pullback.dsl.pieces import whole
 from pullback.dsl.matching import fitted, listed
 from pullback.dsl.modes import Sampling, Scoring
 from pullback.dsl.refused import MODIFIERS, pending_rule
-from pullback.dsl.rules import rule_of
+from pullback.dsl.rules import known_before, rule_of
 from pullback.dsl.statements import NOTHING, run, targets
 from pullback.dsl.values import (WRONG, Declared, Filled, Marginal, Model, Poisoned, Record, describe, leaves, named_leaves,
                                  rebuild)
@@ -223,7 +223,7 @@ def sampled(ctx: Context, model: Any, path: tuple, site: Any) -> Any:
     trace = called(ctx, model.declared, "model", path[-1][0], site.span, body, site.name)
     if site.rule is not None:
         from pullback.dsl.settings import default_rule
-        default_rule(ctx, start, site.rule)
+        default_rule(ctx, start, known_before(site.rule, site.span))
     return trace
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import pullback as pb
 from pullback.testing import threshold
+from tests.laws.exact import exact
 
 X = np.arange(12.0).reshape(6, 2)
 INNER = "objective g(p: real):\n    x ~ normal(p, 1)\n    return x\n\n"
@@ -128,3 +129,35 @@ def test_marginal_in_a_loop(unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     assert np.allclose(value, answer(.3), rtol=1e-5)
     assert np.allclose(gradient["p"], (answer(.3 + 1e-5) - answer(.3 - 1e-5)) / 2e-5, rtol=1e-4)
+
+BASELINES = {  # the objective, an option of its rule, by how much it must at least help
+    "in objectives over a plate": (
+        "objective g(p: real, i: real):\n    b = 30.0 + 6.0 * i\n    x ~ bernoulli(sigmoid(p)) by reinforce{}\n"
+        "    return (5.0 + x)^2 * (1.0 + 0.2 * i)\n\nobjective f(p: real):\n    return mean i in 0..4: g(p, i * 1.0)\n", "(baseline = b)", 0.5),
+    "in a loop": (
+        "objective f(p: real):\n    s = 0.0\n    r = 0.0\n    for t in 0..4:\n        b = 3.0 + s\n"
+        "        x ~ bernoulli(sigmoid(p)) by reinforce{}\n        s = 0.5 * s + x\n        r = r + s * (t + 1)\n"
+        "    return r\n", "(baseline = b)", 0.7),
+    "in a branch": (
+        "objective f(p: real):\n    k ~ bernoulli(0.4) by enum\n    b = log(k) + 0.9\n    if k == 1:\n"
+        "        x ~ bernoulli(sigmoid(p)) by reinforce{}\n        v = (x + 2.0)^2 / 5.0\n    else:\n        v = 1.0\n    return v\n",
+        "(baseline = b)", 0.7),
+    "of an array": (
+        "objective f(p: real):\n    bs = [4.0, 5.0, 6.0]\n    x: int[3] ~ bernoulli(sigmoid(p)) by reinforce{}\n"
+        "    return sum((4.0 + x)^2 / bs)\n", "(baseline = bs)", 0.5)}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_computed_baselines(name):
+    """A baseline that the run computes leaves every value, and the mean of the derivative; it makes it quieter."""
+    text, option, share = BASELINES[name]
+    value, slope = exact(text.format(""), {"p": 0.3})
+    spread = {}
+    for given in ("", option):
+        f = pb.loads(text.format(given), name=name)["f"].compile()
+        values, slopes = jax.jit(jax.vmap(lambda key: f.value_and_grad(key, {"p": 0.3})))(jax.random.split(jax.random.key(3), COUNT))
+        found = np.asarray(slopes["p"], np.float64)
+        spread[given] = values, found.std()
+        assert abs(found.mean() - slope[0]) < threshold(2 * len(BASELINES)) * found.std() / np.sqrt(COUNT)
+    assert np.allclose(spread[""][0], spread[option][0], rtol=1e-5) and spread[option][1] < share * spread[""][1]
