@@ -8,6 +8,7 @@ box, whose one output is the log of the mean of the density.
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 from pullback.compiler import ops as op
@@ -262,8 +263,12 @@ def density(ctx: Context, model: Model, mode: Scoring, path: tuple, span: Span |
 
 def marginal(ctx: Context, model: Marginal, given: Record, span: Span | None, path: tuple) -> Wire:
     inner = unfolded(ctx, model.model, path)
+    while isinstance(inner, Marginal) and inner.method == model.method:  # a sum of sums is one sum
+        model = replace(model, model=inner.model, names=(*inner.names, *model.names))
+        inner = unfolded(ctx, model.model, path)
     if not isinstance(inner, Model):
-        raise error("pending", "a marginal of a marginal can't be compiled yet", span, help="list all names in one `over`")
+        raise error("pending", "a marginal of a marginal by another rule can't be compiled yet", span,
+                    help="list all names in one `over`")
 
     def body() -> Wire:
         with ctx.writer.region() as block:
