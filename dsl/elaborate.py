@@ -87,7 +87,8 @@ def once(found: list[Diagnostic]) -> list[Diagnostic]:
     seen: dict[tuple, Diagnostic] = {}
     for diagnostic in found:
         span = diagnostic.span
-        key = (diagnostic.code, diagnostic.message, span and (span.source.name, span.start, span.end))
+        message = "" if diagnostic.code == "name" else diagnostic.message
+        key = (diagnostic.code, message, span and (span.source.name, span.start, span.end))
         seen.setdefault(key, diagnostic)
     return list(seen.values())
 

@@ -111,9 +111,7 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     """What `body` gives, written as the region of a `call` box."""
     work, writer = ctx.work, ctx.writer
     if any(call.declared is declared for call in work.calls):
-        raise error("recursion", f"`{declared.name}` calls itself", span, notes=tuple(
-            (call.span, f"`{call.declared.name}` is called here") for call in work.calls if call.span is not None and call.span != span)[-3:],
-                    help="write a loop")
+        raise circular(ctx, declared, span)
     if len(work.calls) > 60:
         raise error("cost", f"`{declared.name}` is the 60th call inside a call", span)
     if declared in declared.module.costly:
@@ -132,6 +130,20 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     if len(work.found) > before:
         raise Poisoned
     return wrapped(ctx, op.call, block, value, {"name": declared.name, "kind": kind, "address": segment}, span, base)
+
+
+def circular(ctx: Context, declared: Declared, span: Span | None) -> Exception:
+    """A declaration that leads back to itself: told once for all that stand on the way."""
+    place = next(at for at, call in enumerate(ctx.work.calls) if call.declared is declared)
+    way = [call.declared for call in ctx.work.calls[place:]]
+    told = declared in declared.module.circular
+    declared.module.circular.update(way)
+    if told:
+        return Poisoned()
+    by = f", by way of {listed(one.name for one in way[1:])}" if len(way) > 1 else ""
+    return error("recursion", f"`{declared.name}` calls itself{by}", span, notes=tuple(
+        (call.span, f"`{call.declared.name}` is called here") for call in ctx.work.calls if call.span not in (None, span))[-3:],
+                 help="write a loop")
 
 
 def wrapped(ctx: Context, what: Any, block: Any, value: Any, attributes: dict, span: Span | None, base: str) -> Any:

@@ -145,7 +145,9 @@ class Function(Compiled):
             return evaluate(graph, environment(graph, params, data), key)[0]
         closed = jax.make_jaxpr(jax.value_and_grad(value, argnums=1))(
             jax.eval_shape(lambda: jax.random.key(0)), *self._seen)
-        return draw_jaxpr(closed, graph, name=self.name)
+        names = [".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
+                 for tree in self._seen for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+        return draw_jaxpr(closed, graph, name=self.name, inputs=("key", *names))
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,7 @@ def test_stages_are_drawn(cone):
     with pytest.raises(pb.ArgumentError, match="did you mean `estimator`"):
         f.graph("estimater")
     assert "normal" in str(f.graph("ir"))
+    assert {"key", "mean", "log_sd"} <= {node.name for node in f.graph("jaxpr").scene.nodes}
 
 
 # ---------------------------------------------------------------- models
