@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import inf, isnan, nan, pi
 from typing import Any, Callable, Iterator, Mapping
 
+import jax
+
 from pullback.compiler import ops as op
 from pullback.compiler.analyses.boundary import Step, Terms, close
 from pullback.compiler.distribution import Support
@@ -248,8 +250,9 @@ def flattened(value: Any) -> Iterator[Any]:
 
 def folding(box: Box) -> Callable[..., float] | None:
     def fold(*numbers: float) -> float:
-        return float(box.op.lower({k: v for k, v in box.attributes.items()
-                                   if k in {p.name for p in box.op.parameters}}, *numbers))
+        with jax.ensure_compile_time_eval():  # the program may be compiled inside a caller's `jit`
+            return float(box.op.lower({k: v for k, v in box.attributes.items()
+                                       if k in {p.name for p in box.op.parameters}}, *numbers))
     return fold if box.op.lower is not None and len(box.outputs) == 1 else None
 
 

@@ -49,6 +49,7 @@ class Opening:
     iotas: dict[Wire, tuple[Axis, int]] = field(default_factory=dict)
     opened: dict[str, tuple[Axis, Wire]] = field(default_factory=dict)
     constants: dict[Wire, object] = field(default_factory=dict)
+    guards: dict[Wire, tuple[Wire, Wire]] = field(default_factory=dict)  # a guarded array → the array, and what guards it
 
     # ------------------------------------------------------------ wires
 
@@ -71,7 +72,10 @@ class Opening:
         if wire in self.stacked:
             element, axis = self.stacked[wire]
             return self.stack(self.guarded(element, scope), axis, self.fresh(wire.name, wire.type))
-        return self.emit(op.guard, (wire, scope.taken), wire.type, wire.name)
+        made = self.emit(op.guard, (wire, scope.taken), wire.type, wire.name)
+        if wire.type.rank:
+            self.guards[made] = (wire, scope.taken)
+        return made
 
     def fresh(self, base: str, type: Array, axes: tuple[Axis, ...] = ()) -> Wire:
         return Wire(self.names.fresh(base), type, axes)
@@ -248,7 +252,24 @@ class Opening:
                          attributes={"axis": axis, "axes": (axis,), "dimension": dimension, "start": start})
 
     def index(self, box: Box) -> None:
+        """Read, then guard what was read: a guarded array would be there once for each element of the branch's loops."""
         array, *dynamic = (self.look(wire) for wire in box.inputs)
+        (output,), taken = box.outputs, []
+        while array in self.guards:
+            array, mask = self.guards[array]
+            taken.insert(0, mask)
+        if not taken:
+            return self.read(box, array, dynamic)
+        plain = replace(output, name=self.names.fresh(output.name))
+        self.read(replace(box, outputs=(plain,)), array, dynamic)
+        found = self.look(plain)
+        for mask in taken:
+            found = self.emit(op.guard, (found, mask), found.type, output.name)
+            if found.type.rank:
+                self.guards[found] = (self.boxes[-1].inputs[0], mask)
+        self.bind(output, found)
+
+    def read(self, box: Box, array: Wire, dynamic: list[Wire]) -> None:
         (output,) = box.outputs
         remaining, rest, moved = [], [], False
         position = 0
@@ -334,7 +355,7 @@ class Opening:
     def inner(self) -> Opening:
         """The list of boxes of a region, in the place where it stands."""
         return Inner(names=self.names, same_axis=self.same_axis, scope=Scope({}, None, self.scope), context=self.context,
-                     stacked=self.stacked, iotas=self.iotas, opened=self.opened, constants=self.constants, above=self)
+                     stacked=self.stacked, iotas=self.iotas, opened=self.opened, constants=self.constants, guards=self.guards, above=self)
 
     def scan(self, box: Box) -> None:
         body, count = box.regions[0], box["carries"]

@@ -1,6 +1,8 @@
 """What is wrong with programs: each mistake has its code, its place and a help, and independent ones are told together."""
 import pytest
 
+import pullback as pb
+
 from elaborating import load, the_one, wrong
 
 MODELS = """
