@@ -95,7 +95,8 @@ def once(found: list[Diagnostic]) -> list[Diagnostic]:
 
 def absent(declared: Declared) -> Diagnostic:
     return Diagnostic("pending", f"nothing was passed for the extern `{declared.name}`", headed(declared.node.span),
-                      help=f"pass it by keyword: `{declared.name} = …`", severity="warning")
+                      help=f"pass it by keyword, `{declared.name} = …`, or say `--extern {declared.name}=module:function`",
+                      severity="warning")
 
 
 def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) -> list[Diagnostic]:

@@ -138,7 +138,8 @@ class Function(Compiled):
 
     def _jaxpr(self) -> Drawing:
         if self._last is None or self._seen is None:
-            raise ArgumentError(f"the jaxpr of `{self.name}` is of known shapes: call it first, or give `params` and data")
+            raise ArgumentError(f"the jaxpr of `{self.name}` is of known shapes: call it first, or give `params` and "
+                                "data (`--data`, `--set`)")
         graph = self._last.graph
 
         def value(key: Any, params: Any, data: Any) -> Any:
