@@ -159,7 +159,7 @@ def computed(ctx: Context, site: Any, batch: tuple[Size, ...]) -> list[Wire]:
             if wire.type.shape and same_shape(wire.type.shape, batch) is not True:
                 raise error("size", f"`{key}` is a `{wire.type.plain()}`, and `{site.name}` has the shape "
                             f"[{', '.join(map(str, batch))}]", site.span, help="one number, or one for each element")
-            found.append(ctx.writer.emit(op.stop, (wire,), span=site.span, base=str(value))[0])
+            found.append(wire)
     return found
 
 

@@ -100,7 +100,7 @@ class Backward:
                 for wire in box.inputs:
                     self.note(wire, found)
         elif box.op is not op.stop and any(wire in self.live for wire in box.outputs):
-            for place, wire in enumerate(box.inputs):
+            for place, wire in enumerate(box.inputs[:1] if box.op is op.baseline else box.inputs):
                 self.live.add(wire)
                 found = self.at(box, place)
                 if found is not None:

@@ -70,6 +70,7 @@ class Adding:
         return replace(graph, boxes=tuple(boxes), outputs=tuple(same.get(w, w) for w in graph.outputs)), found
 
     def control(self, boxes: list[Box], draw: Box, x: Wire, b: Wire) -> Wire:
+        b = self.emit(boxes, op.stop, (b,))
         if draw.get("masked"):
             zero = self.emit(boxes, op.constant, (), value=0.0)
             b = self.emit(boxes, op.where, (draw.inputs[-1], b, zero))

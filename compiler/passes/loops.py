@@ -51,8 +51,6 @@ class Opening:
     constants: dict[Wire, object] = field(default_factory=dict)
     guards: dict[Wire, tuple[Wire, Wire]] = field(default_factory=dict)  # a guarded array → the array, and what guards it
 
-    # ------------------------------------------------------------ wires
-
     def look(self, wire: Wire, scope: Scope | None = None) -> Wire:
         """The opened wire; inside a branch what comes from outside is guarded."""
         scope = scope or self.scope
@@ -72,9 +70,12 @@ class Opening:
         if wire in self.stacked:
             element, axis = self.stacked[wire]
             return self.stack(self.guarded(element, scope), axis, self.fresh(wire.name, wire.type))
-        made = self.emit(op.guard, (wire, scope.taken), wire.type, wire.name)
+        return self.masked(wire, scope.taken, wire.name)
+
+    def masked(self, wire: Wire, taken: Wire, name: str) -> Wire:
+        made = self.emit(op.guard, (wire, taken), wire.type, name)
         if wire.type.rank:
-            self.guards[made] = (wire, scope.taken)
+            self.guards[made] = (wire, taken)
         return made
 
     def fresh(self, base: str, type: Array, axes: tuple[Axis, ...] = ()) -> Wire:
@@ -95,8 +96,6 @@ class Opening:
         self.boxes.append(Box(op.stack_axis, (element,), (output,), attributes={"axis": axis}))
         self.stacked[output] = (element, axis)
         return output
-
-    # ------------------------------------------------------------ boxes
 
     def graph(self, graph: Graph) -> None:
         for box in graph.boxes:
@@ -200,8 +199,6 @@ class Opening:
                               frame=box.frame))
         self.bind(output, output)
 
-    # ------------------------------------------------------------ plates
-
     def axis(self, box: Box) -> tuple[Axis, Wire]:
         """The axis of a plate and the wire that holds its index; plates that are aligned share both."""
         name = self.same_axis.get(box["name"], box["name"])
@@ -264,9 +261,7 @@ class Opening:
         self.read(replace(box, outputs=(plain,)), array, dynamic)
         found = self.look(plain)
         for mask in taken:
-            found = self.emit(op.guard, (found, mask), found.type, output.name)
-            if found.type.rank:
-                self.guards[found] = (self.boxes[-1].inputs[0], mask)
+            found = self.masked(found, mask, output.name)
         self.bind(output, found)
 
     def read(self, box: Box, array: Wire, dynamic: list[Wire]) -> None:
@@ -317,8 +312,6 @@ class Opening:
         except Exception:  # JAX raises where sizes don't decide
             return False
 
-    # ------------------------------------------------------------ branches
-
     def branch(self, box: Box) -> None:
         condition = self.look(box.inputs[0])
         if condition.type.kind != "bool":
@@ -349,8 +342,6 @@ class Opening:
                 return scope.taken
             scope = scope.parent
         return None
-
-    # ------------------------------------------------------------ regions that stay
 
     def inner(self) -> Opening:
         """The list of boxes of a region, in the place where it stands."""

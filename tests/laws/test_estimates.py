@@ -142,6 +142,10 @@ BASELINES = {  # the objective, an option of its rule, by how much it must at le
         "objective f(p: real):\n    k ~ bernoulli(0.4) by enum\n    b = log(k) + 0.9\n    if k == 1:\n"
         "        x ~ bernoulli(sigmoid(p)) by reinforce{}\n        v = (x + 2.0)^2 / 5.0\n    else:\n        v = 1.0\n    return v\n",
         "(baseline = b)", 0.7),
+    "itself an estimate, that jumps": (
+        "objective g(p: real):\n    b ~ bernoulli(sigmoid(p)) by reinforce\n    return 4.0 * b\n\nobjective f(p: real):\n"
+        "    y ~ normal(p, 1) by reparam\n    x ~ bernoulli(sigmoid(p)) by reinforce{}\n    return (3.0 + x)^2 + y\n",
+        "(baseline = (10.0 if y > 0 else 8.0) + g(p))", 0.7),
     "of an array": (
         "objective f(p: real):\n    bs = [4.0, 5.0, 6.0]\n    x: int[3] ~ bernoulli(sigmoid(p)) by reinforce{}\n"
         "    return sum((4.0 + x)^2 / bs)\n", "(baseline = bs)", 0.5)}
