@@ -15,6 +15,7 @@ from pullback.compiler.analyses.thresholds import thresholds
 from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.passes.ancestors import ancestors
+from pullback.compiler.passes.baselines import baselines
 from pullback.compiler.passes.choose import choose
 from pullback.compiler.passes.contract import contract
 from pullback.compiler.passes.hoist import hoist
@@ -22,6 +23,7 @@ from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
 from pullback.compiler.passes.natural import natural
+from pullback.compiler.passes.nest import nest
 from pullback.compiler.passes.own_density import own_density
 from pullback.compiler.passes.points import points
 from pullback.compiler.passes.simplify import simplify
@@ -65,7 +67,7 @@ def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_bi
     return [
         ("inline", lambda g: simplify(unroll(inline(g), unrolled))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(unguard(simplify(loops(g))))),
+        ("loops", lambda g: simplify(unguard(simplify(baselines(loops(nest(g))))))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),

@@ -45,6 +45,14 @@ class Points:
     common: bool = False
 
 
+class Computed(str):
+    """An option that the run computes, by its name in the program; `value` is its wire while the program is elaborated.
+
+    A rule says in `computed` which of its options may be one."""
+
+    value: Any = None
+
+
 class Choice(Protocol):
     """What a points rule sees of a random choice.  All arrays are batched: [*batch, *event]."""
 

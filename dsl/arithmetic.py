@@ -1,4 +1,4 @@
-"""Numbers: literals, `+ - * / // % @ ^`, comparisons, `and or not`, `a if c else b`.
+"""Numbers: literals, `+ - * / // % @ ^`, comparisons, `and or not`.
 
 What is known before the run is computed now: ints exactly, reals in double precision, sizes as polynomials (`n + 1`).
 All else becomes boxes.
@@ -212,20 +212,6 @@ def compare(ctx: Context, node: s.Compare) -> Any:
         return wires[0]
     (wire,) = ctx.writer.emit(op.and_, wires, span=node.span)
     return wire
-
-
-@evaluates(s.Conditional)
-def conditional(ctx: Context, node: s.Conditional) -> Any:
-    """`a if c else b`: a `where` on arrays; on anything else c must be known."""
-    condition = ctx.value(node.condition)
-    if isinstance(condition, (bool, int)):
-        return ctx.value(node.value if condition else node.otherwise)
-    wire = ctx.wire(condition, node.condition.span, "a condition")
-    guarded = ctx.but(guarded=True)
-    sides = [guarded.wire(guarded.value(side), side.span, "a side of `if … else`") for side in (node.value, node.otherwise)]
-    agree(ctx, "if … else", [wire, *sides] if wire.type.shape else sides, node.span)
-    (found,) = ctx.writer.emit(op.where, (wire, *sides), span=node.span)
-    return found
 
 
 REAL_FUNCTIONS: Mapping[str, Callable[[float], float]] = {

@@ -218,8 +218,6 @@ def joint(ctx: Context, node: s.Draw, source: Any, rule: Any) -> None:
     if names != [name for name, _ in source.fields]:
         raise error("name", f"the choice is of {listed(names)}, and the record has {listed(n for n, _ in source.fields)}",
                     node.span)
-    if ctx.frames:
-        raise error("pending", "a joint choice in a loop can't be compiled yet", node.span)
     mode = ctx.activation.mode
     site = Site("_".join(names), [], None, rule, node.span, also=tuple(names))
     given = [name for name in names if mode.gives(name)]
@@ -230,7 +228,7 @@ def joint(ctx: Context, node: s.Draw, source: Any, rule: Any) -> None:
         parts = split_joint(ctx, source, drawn(ctx, site, source), node.span)
     else:
         mode.used.update({name: node.span for name in names})
-        parts = Record({name: mode.given.fields[name] for name in names})
+        parts = Record({one.name: mode.value(ctx, Site(one.name, [], None, None, one.span)) for one in node.target})
         ctx.tape.terms.append(score(ctx, site, source, (), join_joint(ctx, source, parts.fields, node.span)))
     from pullback.dsl.modes import keep
     for one in node.target:

@@ -19,7 +19,7 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Size
 from pullback.dsl import syntax as s
-from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Filled, Poisoned, Record, describe, is_size,
+from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Dist, Filled, Model, Poisoned, Record, describe, is_size,
                                  is_static)
 from pullback.dsl.writer import Writer
 
@@ -234,7 +234,8 @@ class Context:
             return self.writer.constant(value, span)
         raise error("kind", f"{what} is a number or an array, and this is {describe(value)}", span, help=(
             f"read one of its entries: {', '.join(f'`.{name}`' for name in value.fields)}"
-            if isinstance(value, Record) and value.fields else ""))
+            if isinstance(value, Record) and value.fields else
+            "a draw of it is a choice: `x ~ …`" if isinstance(value, (Dist, Model)) else ""))
 
     def array(self, node: Any, what: str = "this") -> Wire:
         """The wire of an expression that must be a number or an array."""

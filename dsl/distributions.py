@@ -5,7 +5,7 @@ whose values are arrays themselves draws one of them in one box.
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from pullback.compiler import distribution as library
 from pullback.compiler import ops as op
@@ -13,10 +13,12 @@ from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.op import Op
 from pullback.compiler.ops import random as random_ops
+from pullback.compiler.rule import Computed
 from pullback.compiler.source import Span
 from pullback.compiler.type import REAL, Array, Constraint, Size, known, same_shape
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, dotted, error
+from pullback.dsl.join import cast
 from pullback.dsl.matching import listed
 from pullback.dsl.values import Dist, Record, describe, is_static
 
@@ -135,11 +137,30 @@ def draw_of(ctx: Context, site: Any, source: Dist) -> Any:
     address, path = address_of(ctx, site, unique=True)
     attributes = {"distribution": source.record, "address": address, "onto": source.onto, "path": path}
 
+    given = computed(ctx, site, batch)
+
     def one(parameters: list[Wire], value: None) -> Wire:
-        wires = ctx.writer.emit(op.draw, parameters, attributes, span=site.span, base=site.name, rule=site.rule,
-                                types=joint_type(source))
-        return wires[0]
-    return over(ctx, site, source, batch, None, one, path)
+        split = len(parameters) - len(given)
+        (wire,) = ctx.writer.emit(op.draw, parameters[:split], attributes, span=site.span, base=site.name, rule=site.rule,
+                                  types=joint_type(source))
+        for option in parameters[split:]:
+            (wire,) = ctx.writer.emit(op.baseline, (wire, option), {"site": address}, span=site.span, base=site.name)
+        return wire
+    return over(ctx, site, source, batch, None, one, path, given)
+
+
+def computed(ctx: Context, site: Any, batch: tuple[Size, ...]) -> list[Wire]:
+    """What the run computes for the rule of a choice: held fixed, one number or one for each element."""
+    found = []
+    for key in getattr(site.rule, "computed", ()):
+        value = getattr(site.rule, key)
+        if isinstance(value, Computed):
+            wire = cast(ctx, value.value, REAL)
+            if wire.type.shape and same_shape(wire.type.shape, batch) is not True:
+                raise error("size", f"`{key}` is a `{wire.type.plain()}`, and `{site.name}` has the shape "
+                            f"[{', '.join(map(str, batch))}]", site.span, help="one number, or one for each element")
+            found.append(wire)
+    return found
 
 
 def density_of(ctx: Context, site: Any, source: Dist, value: Any) -> tuple[Any, Wire]:
@@ -189,10 +210,11 @@ def refined(ctx: Context, site: Any, source: Dist, wire: Wire) -> Wire:
     return ctx.writer.emit(op.identity, (wire,), span=wire.span, base=ctx.writer.title(wire) or site.name, types=(type,))[0]
 
 
-def over(ctx: Context, site: Any, source: Dist, batch: tuple[Size, ...], value: Wire | None, one: Callable, path: tuple) -> Wire:
+def over(ctx: Context, site: Any, source: Dist, batch: tuple[Size, ...], value: Wire | None, one: Callable, path: tuple,
+         given: Sequence[Wire] = ()) -> Wire:
     """`one` for each element of the batch, in plates: values are stacked, log densities are added."""
-    parameters = list(source.parameters)
-    ranks = [field.rank for field in source.record.fields]
+    parameters = [*source.parameters, *given]
+    ranks = [*(field.rank for field in source.record.fields), *(0 for _ in given)]
 
     def level(parameters: list[Wire], value: Wire | None, left: tuple[Size, ...]) -> Wire:
         if not left:

@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping
 from pullback.compiler.diagnostic import Diagnostic, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source
-from pullback.dsl import arithmetic, arrays, calls, choices, records  # noqa: F401  (they fill the table)
+from pullback.dsl import arithmetic, arrays, calls, choices, conditional, records  # noqa: F401  (they fill the table)
 from pullback.dsl.check import check_names
 from pullback.dsl.context import Work
 from pullback.dsl.fits import FitPlan, fit_plan_of
@@ -87,14 +87,16 @@ def once(found: list[Diagnostic]) -> list[Diagnostic]:
     seen: dict[tuple, Diagnostic] = {}
     for diagnostic in found:
         span = diagnostic.span
-        key = (diagnostic.code, diagnostic.message, span and (span.source.name, span.start, span.end))
+        message = "" if diagnostic.code == "name" else diagnostic.message
+        key = (diagnostic.code, message, span and (span.source.name, span.start, span.end))
         seen.setdefault(key, diagnostic)
     return list(seen.values())
 
 
 def absent(declared: Declared) -> Diagnostic:
     return Diagnostic("pending", f"nothing was passed for the extern `{declared.name}`", headed(declared.node.span),
-                      help=f"pass it by keyword: `{declared.name} = …`", severity="warning")
+                      help=f"pass it by keyword, `{declared.name} = …`, or say `--extern {declared.name}=module:function`",
+                      severity="warning")
 
 
 def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) -> list[Diagnostic]:

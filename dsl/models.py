@@ -8,6 +8,7 @@ box, whose one output is the log of the mean of the density.
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 from pullback.compiler import ops as op
@@ -22,7 +23,7 @@ from pullback.dsl.pieces import whole
 from pullback.dsl.matching import fitted, listed
 from pullback.dsl.modes import Sampling, Scoring
 from pullback.dsl.refused import MODIFIERS, pending_rule
-from pullback.dsl.rules import rule_of
+from pullback.dsl.rules import known_before, rule_of
 from pullback.dsl.statements import NOTHING, run, targets
 from pullback.dsl.values import (WRONG, Declared, Filled, Marginal, Model, Poisoned, Record, describe, leaves, named_leaves,
                                  rebuild)
@@ -110,9 +111,7 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     """What `body` gives, written as the region of a `call` box."""
     work, writer = ctx.work, ctx.writer
     if any(call.declared is declared for call in work.calls):
-        raise error("recursion", f"`{declared.name}` calls itself", span, notes=tuple(
-            (call.span, f"`{call.declared.name}` is called here") for call in work.calls if call.span is not None and call.span != span)[-3:],
-                    help="write a loop")
+        raise circular(ctx, declared, span)
     if len(work.calls) > 60:
         raise error("cost", f"`{declared.name}` is the 60th call inside a call", span)
     if declared in declared.module.costly:
@@ -131,6 +130,20 @@ def called(ctx: Context, declared: Declared, kind: str, segment: str, span: Span
     if len(work.found) > before:
         raise Poisoned
     return wrapped(ctx, op.call, block, value, {"name": declared.name, "kind": kind, "address": segment}, span, base)
+
+
+def circular(ctx: Context, declared: Declared, span: Span | None) -> Exception:
+    """A declaration that leads back to itself: told once for all that stand on the way."""
+    place = next(at for at, call in enumerate(ctx.work.calls) if call.declared is declared)
+    way = [call.declared for call in ctx.work.calls[place:]]
+    told = declared in declared.module.circular
+    declared.module.circular.update(way)
+    if told:
+        return Poisoned()
+    by = f", by way of {listed(one.name for one in way[1:])}" if len(way) > 1 else ""
+    return error("recursion", f"`{declared.name}` calls itself{by}", span, notes=tuple(
+        (call.span, f"`{call.declared.name}` is called here") for call in ctx.work.calls if call.span not in (None, span))[-3:],
+                 help="write a loop")
 
 
 def wrapped(ctx: Context, what: Any, block: Any, value: Any, attributes: dict, span: Span | None, base: str) -> Any:
@@ -223,7 +236,7 @@ def sampled(ctx: Context, model: Any, path: tuple, site: Any) -> Any:
     trace = called(ctx, model.declared, "model", path[-1][0], site.span, body, site.name)
     if site.rule is not None:
         from pullback.dsl.settings import default_rule
-        default_rule(ctx, start, site.rule)
+        default_rule(ctx, start, known_before(site.rule, site.span))
     return trace
 
 
@@ -262,8 +275,12 @@ def density(ctx: Context, model: Model, mode: Scoring, path: tuple, span: Span |
 
 def marginal(ctx: Context, model: Marginal, given: Record, span: Span | None, path: tuple) -> Wire:
     inner = unfolded(ctx, model.model, path)
+    while isinstance(inner, Marginal) and inner.method == model.method:  # a sum of sums is one sum
+        model = replace(model, model=inner.model, names=(*inner.names, *model.names))
+        inner = unfolded(ctx, model.model, path)
     if not isinstance(inner, Model):
-        raise error("pending", "a marginal of a marginal can't be compiled yet", span, help="list all names in one `over`")
+        raise error("pending", "a marginal of a marginal by another rule can't be compiled yet", span,
+                    help="list all names in one `over`")
 
     def body() -> Wire:
         with ctx.writer.region() as block:

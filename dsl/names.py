@@ -39,6 +39,7 @@ class Module:
         self.networks: dict[str, Any] = {}
         self.under_way: list[str] = []
         self.costly: set[Declared] = set()
+        self.circular: set[Declared] = set()    # those whose circle was told
 
     def find(self, name: str) -> Any:
         """What a name of the top level means, or None."""

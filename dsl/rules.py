@@ -12,12 +12,13 @@ from pullback.compiler import optimizer, schedule
 from pullback.compiler import rule as registry
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
+from pullback.compiler.rule import Computed
 from pullback.compiler.source import Span
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
 from pullback.dsl.matching import listed
 from pullback.dsl.refused import pending, pending_rule
-from pullback.dsl.values import Constant, Undetermined, describe, is_size, is_static
+from pullback.dsl.values import WRONG, Constant, Filled, Poisoned, Undetermined, describe, is_size, is_static
 
 SUBSAMPLE = "subsample"
 
@@ -26,9 +27,11 @@ def rule_of(ctx: Context | None, rules: tuple[s.Rule, ...], place: str) -> Any:
     """The one rule of a choice or a call; None if none is given."""
     if not rules:
         return None
-    if len(rules) > 1:
-        raise error("pending", f"several rules for one {place} can't be compiled yet", rules[1].span)
-    return rule(ctx, rules[0])
+    made = [rule(ctx, node) for node in rules]
+    if len(made) > 1:
+        raise error("rule", f"one {place} takes one rule, and these are {len(made)}: {listed(one.name for one in made)}",
+                    rules[1].span, help="each of them says alone where the derivative comes from")
+    return made[0]
 
 
 def rule(ctx: Context | None, node: s.Rule) -> Any:
@@ -37,7 +40,12 @@ def rule(ctx: Context | None, node: s.Rule) -> Any:
         planned = pending_rule(node.name, node.span)
         raise planned or error("name", f"there is no rule `{node.name}`", node.span, help=near(node.name, registry.names()) or (
             f"rules are {listed(registry.names())}"))
-    return instance(ctx, node.name, found, node.arguments, node.span)
+    made = instance(ctx, node.name, found, node.arguments, node.span)
+    for field in dataclasses.fields(made):
+        if isinstance(getattr(made, field.name), schedule.Schedule):
+            raise error("static", f"`{field.name}` of `{node.name}` is the same at every step", node.span,
+                        help="a schedule may stand where an optimizer takes a number")
+    return made
 
 
 def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argument, ...], span: Span) -> Any:
@@ -53,7 +61,7 @@ def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argum
                         argument.span, help=(near(key, fields) if key else "") or usage)
         if key in given:
             raise error("argument", f"`{name}` is given `{key}` twice", argument.span, help=usage)
-        given[key] = option(ctx, argument.value)
+        given[key] = option(ctx, argument.value, key in getattr(kind, "computed", ()))
     missing = [key for key, field in fields.items() if key not in given and field.default is dataclasses.MISSING
                and field.default_factory is dataclasses.MISSING]
     if missing:
@@ -67,8 +75,10 @@ def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argum
         raise error("argument", f"`{name}`: {problem}", span, help=usage) from None
 
 
-def option(ctx: Context | None, node: Any) -> Any:
-    """What an option of a rule or an optimizer is given."""
+def option(ctx: Context | None, node: Any, computed: bool = False) -> Any:
+    """What an option of a rule or an optimizer is given; `computed`: may the run compute it?"""
+    if computed and ctx is not None and (value := in_the_run(ctx, node)) is not None:
+        return value
     match node:
         case s.Number(value) | s.Boolean(value):
             return value
@@ -79,8 +89,7 @@ def option(ctx: Context | None, node: Any) -> Any:
             if is_static(found):
                 return found
             if isinstance(found, Wire):
-                raise error("pending", "an option that is computed in the run can't be compiled yet", node.span,
-                            label=f"this is {describe(found)}")
+                raise error("static", "an option must be known before the run", node.span, label=f"this is {describe(found)}")
             return name
         case s.List(items) | s.Tuple(items):
             return tuple(option(ctx, item) for item in items)
@@ -95,6 +104,27 @@ def option(ctx: Context | None, node: Any) -> Any:
         return found.value
     if not is_static(found):
         raise error("static", "an option must be known before the run", node.span, label=f"this is {describe(found)}")
+    return found
+
+
+def known_before(rule: Any, span: Span | None) -> Any:
+    """The rule, for choices that stand elsewhere: none of its options is computed in the run."""
+    for key in getattr(rule, "computed", ()):
+        if isinstance(getattr(rule, key), Computed):
+            raise error("static", f"`{key}` is computed in the run, and the rule does not stand at the choice itself", span,
+                        help="write the rule after the choice's distribution: `x ~ … by …`")
+    return rule
+
+
+def in_the_run(ctx: Context, node: Any) -> Computed | None:
+    """An option that is an expression of what stands above the choice; None if it is a word of the rule's own."""
+    if isinstance(node, s.Name) and not (isinstance(found := ctx.find(node.name), (Wire, Filled, Constant)) or is_static(found)):
+        return None
+    value = ctx.value(node)
+    if value is WRONG:
+        raise Poisoned
+    found = Computed(node.name if isinstance(node, s.Name) else "computed")
+    found.value = ctx.wire(float(value) if is_static(value) and not is_size(value) else value, node.span, "an option")
     return found
 
 

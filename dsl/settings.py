@@ -16,7 +16,7 @@ from pullback.compiler.ir import Box, Graph
 from pullback.compiler.source import Span
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
-from pullback.dsl.rules import SUBSAMPLE, rule, rule_of
+from pullback.dsl.rules import SUBSAMPLE, known_before, rule, rule_of
 
 SIDES = frozenset({"if", "else"})
 
@@ -24,7 +24,8 @@ SIDES = frozenset({"if", "else"})
 def apply_settings(ctx: Context, start: int, settings: tuple[s.Setting, ...]) -> None:
     """Give rules to the choices of the boxes that were written from `start` on."""
     boxes = ctx.writer.block.boxes
-    found = [(setting.address, rule_of(ctx, setting.rules, "choice"), setting.span) for setting in settings]
+    found = [(setting.address, known_before(rule_of(ctx, setting.rules, "choice"), setting.span), setting.span)
+             for setting in settings]
     boxes[start:] = ruled(boxes[start:], found)
 
 

@@ -88,6 +88,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
         needed = declared.given
     else:
         needed = {name: type for name, type in declared.parameters.items() if name not in (params or {})}
+    known = [*needed, "particles", "allow_biased", *(["steps"] if isinstance(declared, Fit) else [])]
+    if unknown := [name for name in settings if name not in known]:
+        raise ArgumentError(*(Diagnostic("argument", f"`{declared.name}` has nothing called `{name}` to set", help=near(
+            name, known) or f"it has {', '.join(f'`{one}`' for one in known)}") for name in unknown))
     given = data.collect(arguments.data, {n: t for n, t in needed.items() if n not in settings})
     found = declared.estimate(arguments.seed, params=params, data=given, draws=arguments.draws, **settings)
     rows = [("value", f"{found.value:.6g}", f"{found.error:.2g}")]
@@ -196,6 +200,11 @@ def externs(options: list[str]) -> dict[str, Any]:
             sys.path.insert(0, "")
         try:
             found[name] = getattr(import_module(module), function)
+        except ModuleNotFoundError as error:
+            raise ArgumentError(Diagnostic("argument", f"`--extern {option}`: there is no module `{error.name}`")) from None
+        except AttributeError:
+            raise ArgumentError(Diagnostic("argument", f"`--extern {option}`: `{module}` has no `{function}`", help=near(
+                function, dir(import_module(module))))) from None
         except Exception as error:  # whatever the module raises is the caller's to see, in one line
             raise ArgumentError(Diagnostic("argument", f"`--extern {option}`: {type(error).__name__}: {error}")) from None
     return found

@@ -28,16 +28,26 @@ def collect(options: Iterable[str], given: Mapping[str, str]) -> dict[str, Any]:
             wrong.append(Diagnostic("argument", f"the program is given no `{name}`", help=hint))
         else:
             try:
-                found[name] = read(name, place)
+                found[name] = fitting(place, read(name, place), given[name])
             except ArgumentError as error:
                 wrong += error.diagnostics
                 found[name] = None
     if missing := {name: type for name, type in given.items() if name not in found}:
         wrong.append(Diagnostic("argument", f"data missing: {listed(missing)}",
-                                help=" ".join(f"--data {name}=PATH" for name in missing)))
+                                help=" ".join(
+            f"--data {name}=PATH" + (f" or --set {name}=NUMBER" if "[" not in type and type not in ("params", "text") else "")
+            for name, type in missing.items())))
     if wrong:
         raise ArgumentError(*wrong)
     return found
+
+
+def fitting(place: str, value: Any, type: str) -> Any:
+    """What was read, if it may be of the type: a `data` error where texts stand in the place of numbers."""
+    if isinstance(value, list) and not type.startswith(("text", "one_of")):
+        odd = next((word for word in value if not isinstance(word, str) or not numeric(word)), value[0] if value else "")
+        raise wrong("data", f"`{place}` holds texts, not numbers: `{odd}`", f"a `{type}` is needed")
+    return value
 
 
 def listed(types: Mapping[str, str]) -> str:

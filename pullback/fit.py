@@ -74,7 +74,7 @@ class Fit:
             return elaborate.with_rules(goal, rules) if rules else goal
         plan = self.plan(known)
         return Function(self.name, make, tuple(Argument(wire.name, wire.type) for wire in plan.goal.inputs), statics=statics,
-                        fixed=known, source=self.declared.module.source, particles=particles or plan.particles,
+                        fixed=known, source=self.declared.module.source, particles=plan.particles if particles is None else particles,
                         allow_biased=allow_biased or plan.allow_biased, parameters=tuple(plan.over))
 
     def plan(self, sizes: Mapping[str, int] | None = None, shapes: Mapping[str, Any] | None = None) -> FitPlan:
@@ -116,7 +116,9 @@ class Fit:
     def _planned(self, function: Function, sizes: Mapping[str, int], steps: int | None, settings: Mapping[str, Any]
                  ) -> runner.Plan:
         plan = self.plan(sizes)
-        steps = steps or plan.steps
+        steps = plan.steps if steps is None else steps
+        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
+            raise ArgumentError(f"`steps` is a positive int, and this is {steps!r}")
         if steps is None:
             raise ArgumentError(Diagnostic("argument", f"`{self.name}` does not say how many steps it takes",
                                            self.declared.node.span, help="`steps 1000` in the program, or `steps=1000` here"))

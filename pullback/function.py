@@ -138,14 +138,17 @@ class Function(Compiled):
 
     def _jaxpr(self) -> Drawing:
         if self._last is None or self._seen is None:
-            raise ArgumentError(f"the jaxpr of `{self.name}` is of known shapes: call it first, or give `params` and data")
+            raise ArgumentError(f"the jaxpr of `{self.name}` is of known shapes: call it first, or give `params` and "
+                                "data (`--data`, `--set`)")
         graph = self._last.graph
 
         def value(key: Any, params: Any, data: Any) -> Any:
             return evaluate(graph, environment(graph, params, data), key)[0]
         closed = jax.make_jaxpr(jax.value_and_grad(value, argnums=1))(
             jax.eval_shape(lambda: jax.random.key(0)), *self._seen)
-        return draw_jaxpr(closed, graph, name=self.name)
+        names = [".".join(str(getattr(part, "key", getattr(part, "idx", part))) for part in path)
+                 for tree in self._seen for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+        return draw_jaxpr(closed, graph, name=self.name, inputs=("key", *names))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from pullback.dsl.parse import parse
 from pullback.dsl.values import Declared
 from pullback.fit import Fit
 from pullback.model import Model
+from pullback.network import Network
 from pullback.objective import Objective
 
 library.open_library()
 
-KINDS = {"model": Model, "objective": Objective, "fit": Fit}
+KINDS = {"model": Model, "objective": Objective, "fit": Fit, "network": Network}
 
 
 def load(path: str | Path, **externs: Callable[..., Any]) -> Program:

@@ -137,30 +137,31 @@ class Carries(Placed):
     # ------------------------------------------------------------ marginals
 
     def marginal(self, box: Box) -> None:
-        over = box.get("over", ())
-        names = ", ".join(map(str, over)) if isinstance(over, (tuple, list)) else str(over)
+        caption, sign, names, text = words.summed(box)
         step: Step = ("marginal", box.number)
-        self.made_regions[step] = Region(f"region-{box.number}", f"marginalize {names}".strip(), "marginal", None,
-                                         words.classes("marginal", box), (f"log E exp over {names}",))
+        self.made_regions[step] = Region(f"region-{box.number}", caption, "marginal", None,
+                                         words.classes("marginal", box), (text,))
         path = (*self.grounds.path(box.output.axes, self.context), step)
         self.grounds.region(path, self.made_regions)
-        before = len(self.terms)
+        before, constants = len(self.terms), len(self.summands)
         self.body(box.regions[0], path)
         mine, self.terms = self.terms[before:], self.terms[:before]
+        added, self.summands = self.summands[constants:], self.summands[:constants]
         plates = dict.fromkeys(self.axis_name(axis) for term, _, _ in mine for axis in term.summed
                                if axis.kind == "plate" and not self.hidden_axis(axis))
         names = f"{names}; Σ {', '.join(plates)}" if plates else names
-        node = self.put(Node(self.node_of(box), "junction", "log Σ", names, region=self.place(box.output.axes),
-                             classes=words.classes("junction", box), tip=words.tips(box, f"log Σ {names}", self.names)))
+        names = " ".join([names, *(text if text.startswith("−") else f"+ {text}" for text in added)])
+        node = self.put(Node(self.node_of(box), "junction", sign, names, region=self.place(box.output.axes),
+                             classes=words.classes("junction", box), tip=words.tips(box, f"{sign} {names}", self.names)))
         demand = self.flow.demand.get(box.output, NONE)
         for term, source, _ in mine:
             self.joined(source, node.id, demand if term.cost in self.flow.active else NONE)
         weights = [wire for inner in box.regions[0].boxes if inner.op.name in ("terms", "contract")
-                   for wire in inner.inputs[inner.get("costs", len(inner.inputs)):]]
+                   if inner.get("semiring") == "log" for wire in inner.inputs[inner.get("costs", len(inner.inputs)):]]
         for weight in dict.fromkeys(weights):
             self.weighs(weight, node.id, WEIGHT if weight in self.flow.active else NONE)
         self.paths[box.output] = {node.id: Path(box.output)}
-        self.texts[box.output], self.parts[box.output] = (f"logp({box.get('name') or names})", ATOM), ()
+        self.texts[box.output], self.parts[box.output] = (text, ATOM), ()
 
     def joined(self, source: str, target: str, strands: frozenset[str], port: str | None = None) -> None:
         """One line from a node that is not a wire's."""

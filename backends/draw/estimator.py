@@ -52,7 +52,7 @@ class Estimator(Rows):
                 self.choice(box)
             case "scan":
                 self.scan(box)
-            case "marginal":
+            case "marginal" | "expected":
                 self.marginal(box)
             case "forward":
                 self.forward(box)

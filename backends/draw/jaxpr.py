@@ -102,7 +102,7 @@ def short(box: Box) -> Text | None:
             return "sum of terms", ATOM
         case "forward":
             return "α", ATOM
-        case "level" | "lands" | "marginal":
+        case "level" | "lands" | "marginal" | "expected":
             return box.op.name, ATOM
     return None
 

@@ -72,7 +72,7 @@ class Structure(Callees):
                 self.branch(box, region)
             case "call":
                 self.call(box, region)
-            case "marginal":
+            case "marginal" | "expected":
                 self.marginal(box, region)
             case "reduce" | "combine" if not self.is_density(box):
                 self.junction(box, region)
@@ -249,16 +249,15 @@ class Structure(Callees):
             self.texts[output], self.parts[output] = self.text(inner), self.parts.get(inner, ())
 
     def marginal(self, box: Box, region: str | None) -> None:
-        over = box.get("over", ())
-        names = ", ".join(map(str, over)) if isinstance(over, (tuple, list, set, frozenset)) else str(over)
-        inside = self.enter(box, "marginal", f"marginalize {names}".strip(), region).id
+        caption, sign, names, text = words.summed(box)
+        inside = self.enter(box, "marginal", caption, region).id
         self.graph_of(box.regions[0], inside, self.frame)
-        node = self.put(Node(self.node_of(box), "junction", "log Σ", names, region=region,
-                             classes=words.classes("junction", box), tip=words.tips(box, f"log Σ {names}", self.names)))
+        node = self.put(Node(self.node_of(box), "junction", sign, names, region=region,
+                             classes=words.classes("junction", box), tip=words.tips(box, f"{sign} {names}", self.names)))
         for wire in box.regions[0].outputs:
             self.joins(wire, node)
-        self.paths[box.output] = {node.id: Path(box.output, logp=str(box.get("name") or "p"))}
-        self.texts[box.output] = (f"logp({box.get('name') or names})", 7)
+        self.paths[box.output] = {node.id: Path(box.output, logp=str(box["name"]) if box.op.name == "marginal" else "")}
+        self.texts[box.output] = (text, 7)
 
     def junction(self, box: Box, region: str | None) -> None:
         index = self.index_of(box.inputs[0])

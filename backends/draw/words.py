@@ -41,6 +41,14 @@ def shortest(addresses: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def summed(box: Box) -> tuple[str, str, str, str]:
+    """Of a marginal or an expectation that is summed out: its region's caption, its sign, over what, and what it stands for."""
+    if box.op.name == "expected":
+        return f"E {box['name']}", "Σ", str(box["name"]), f"{box['name']}(…)"
+    names = ", ".join(map(str, box.get("over", ())))
+    return f"marginalize {names}".strip(), "log Σ", names, f"logp({box.get('name') or names})"
+
+
 def statement(box: Box) -> str:
     """The text of the line that the box's span begins on, from the statement's start."""
     return box.span.source.line(box.span.line) if box.span is not None else ""

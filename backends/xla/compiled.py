@@ -193,7 +193,8 @@ class Compiled:
         for box in graph.walk():
             if box.op is op.extern and box["function"] is None:
                 raise ArgumentError(Diagnostic("argument", f"nothing was passed for the extern `{box['name']}`", box.span,
-                                               help=f"give it to `load` by keyword: `{box['name']} = …`"))
+                                               help=f"give it to `load` by keyword, `{box['name']} = …`, or say "
+                                                    f"`--extern {box['name']}=module:function`"))
 
         def value(key: Any, params: dict, data: dict) -> Any:
             return evaluate(final, environment(final, params, data), key)[0]

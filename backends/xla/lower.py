@@ -249,7 +249,7 @@ def running(run: Run, box: Box) -> tuple[Any, ...]:
             aligned(run[start], start, end.axes) + jax.lax.index_in_dim(so_far, -1, place, keepdims=False))
 
 
-def marginal(run: Run, box: Box) -> tuple[Any, ...]:
+def inside(run: Run, box: Box) -> tuple[Any, ...]:
     inner = run.inner(run.env, run.keys)
     inner.graph(box.regions[0])
     return tuple(inner[wire] for wire in box.regions[0].outputs)
@@ -312,5 +312,5 @@ def array_dtype(wire: Wire) -> Any:
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
-    "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level,
-    "score": score, "running": running}
+    "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract, "scan": scan,
+    "level": level, "score": score, "running": running}

@@ -1,12 +1,14 @@
 """Is the estimate unbiased?  What is not does not compile until the program says `allow biased`.
 
     E log f ≠ log E f      an objective denotes an expectation: only what is linear in it may read it
+    log Σ p·f = log E f    but where every choice inside is enumerated, it is a number: anything may
     (E f)·(E g)            unbiased where the two share no choice
     f(Σ over b of n rows)  a minibatch estimates a sum; a non-linear function of it is biased
 """
 from __future__ import annotations
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses.ranges import support_size
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
@@ -14,11 +16,14 @@ Estimates = frozenset  # of (what, name, span, key): the estimates that a wire i
 
 
 def check(graph: Graph, allow_biased: bool = False) -> Graph:
-    """The graph itself; `Reported` with every place where the estimate would be biased."""
-    found = Checking().graph(graph) + ruled(graph)
+    """The graph, with the exact expectations that something non-linear reads marked (`nest` sums them out where they
+    stand); `Reported` with every place where the estimate would be biased."""
+    checking = Checking(graph)
+    found = checking.graph(graph) + ruled(graph)
     if found and not allow_biased:
         raise Reported(*found)
-    return graph
+    return graph.map(lambda box: box.but(attributes={"exact": True}) if box.op is op.expectation and box.output in
+                     checking.exact else box)
 
 
 def ruled(graph: Graph) -> list[Diagnostic]:
@@ -32,11 +37,15 @@ def ruled(graph: Graph) -> list[Diagnostic]:
 class Checking:
     """Follow every estimate to what reads it.
 
-    what: `expectation` (key: the choices inside it), `rows` (an array of which some rows were drawn; key: who shares the
+    what: `expectation` (key: the choices inside it; of: the wire), `rows` (an array of which some rows were drawn; key: who shares the
     draw) or `minibatch` (a sum of such rows).  Element by element anything may read rows, as may a loop over the same rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph) -> None:
+        self.summed = {box["address"] for box in graph.walk() if box.op is op.draw
+                       and getattr(box.rule, "axis", "points") == "finite"}
+        self.finite = {box["address"] for box in graph.walk() if box.op is op.draw and support_size(box) is not None}
+        self.exact: set[Wire] = set()           # expectations that are read as numbers, all choices inside summed out
         self.estimates: dict[Wire, Estimates] = {}
         self.inside: dict[Wire, frozenset] = {}
         self.loops: dict[Wire, object] = {}     # the index of a loop → who shares the draw of its rows
@@ -111,24 +120,27 @@ class Checking:
             sites = frozenset().union(*(self.sites(wire) for wire in inner))
             bad = condition | (found if box.op is op.marginal else frozenset())
             if bad:
-                self.found.append(self.nonlinear(box, bad, "if" if box.op is op.branch else "log"))
-                found = frozenset()
+                self.refuse(box, bad, "if" if box.op is op.branch else "log")
+                found -= bad
             self.know(outer, found, sites)
 
     def passed(self, box: Box, sites: frozenset) -> Estimates:
         """The estimates that the box's output is linear in; what it is not linear in is reported."""
+        if box.op is op.baseline:  # any number with no knowledge of the choice will do
+            return self.of(box.inputs[0])
         every = frozenset().union(*(self.of(wire) for wire in box.inputs))
         rows = frozenset(e for e in every if e[0] == "rows")
         estimates = every - rows
         if box.op is op.expectation:
-            return every | {("expectation", box["name"], box.span, sites)}
+            known = not box["sites"] or box.output in self.exact
+            return every if known else every | {("expectation", box["name"], box.span, box["sites"], box.output)}
         if estimates and not self.linear(box):
-            self.found.append(self.nonlinear(box, estimates, self.function(box)))
+            self.refuse(box, estimates, self.function(box))
             return frozenset()
         if rows:
             left = self.rows(box, rows)
             if left is None:
-                self.found.append(self.nonlinear(box, rows, self.function(box)))
+                self.refuse(box, rows, self.function(box))
                 return frozenset()
             return estimates | left
         return estimates
@@ -165,24 +177,33 @@ class Checking:
             return None not in keys and not keys[0] & keys[1]
         return False
 
+    def refuse(self, box: Box, read: Estimates, name: str) -> None:
+        """Report what the box is not linear in, unless that is exact."""
+        exact = frozenset(e for e in read if e[0] == "expectation" and e[3] <= self.summed)
+        self.exact |= {e[4] for e in exact}
+        if read - exact:
+            self.found.append(self.nonlinear(box, read - exact, name))
+
     @staticmethod
     def function(box: Box) -> str:
         return box["function"] if box.op is op.reduce else box.op.title
 
-    @staticmethod
-    def nonlinear(box: Box, found: Estimates, name: str) -> Diagnostic:
-        what, of, span, _ = sorted(found, key=lambda e: (e[0], e[1]))[0]
+    def nonlinear(self, box: Box, found: Estimates, name: str) -> Diagnostic:
+        what, of, span, key = min(found, key=lambda e: (e[0], e[1]))[:4]
         text = " ".join(box.span.text.split()) if box.span is not None else name
+        help = "write what is averaged inside one objective, or say `allow biased`"
+        if what == "expectation" and key <= self.finite:
+            help = f"`by enum` on every choice inside makes it exact; else {help}"
         if what == "expectation" and f"{name}(" not in text:
             return Diagnostic(
                 "bias", f"`{text}` is not linear in `{of}(…)`, which is an expectation: its estimate is biased", box.span,
                 notes=((span, "the expectation"),) if span else (),
-                help="write what is averaged inside one objective, or say `allow biased`")
+                help=help)
         if what == "expectation":
             return Diagnostic(
                 "bias", f"`{name}` of `{of}(…)` is the {name} of an expectation: its estimate is biased", box.span,
                 f"E {name}(f) is not {name}(E f)", notes=((span, "the expectation"),) if span else (),
-                help="write what is averaged inside one objective, or say `allow biased`")
+                help=help)
         return Diagnostic(
             "bias", f"`{name if f'{name}(' in text else text}` reads the loop over `{of}`, of which `subsample` draws some rows: its estimate is biased",
             box.span, "not linear in the rows", notes=((span, "drawn here"),) if span else (),

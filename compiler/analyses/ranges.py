@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import inf, isnan, nan, pi
 from typing import Any, Callable, Iterator, Mapping
 
+import jax
+
 from pullback.compiler import ops as op
 from pullback.compiler.analyses.boundary import Step, Terms, close
 from pullback.compiler.distribution import Support
@@ -138,7 +140,7 @@ class Values:
             flat = list(flattened(box["value"]))
             return float(flat[0]) if flat and all(x == flat[0] for x in flat) else Step("constant", (), str(flat), False)
         match box.op:
-            case op.stop | op.expectation | op.identity | op.positive | op.guard:
+            case op.stop | op.expectation | op.identity | op.positive | op.guard | op.baseline:
                 return Step("same", box.inputs[:1])
             case op.square:
                 return Step("mul", (box.inputs[0], box.inputs[0]))
@@ -153,7 +155,7 @@ class Values:
         box = self.maker.get(wire)
         if box is None:
             return wire
-        if box.op in (op.stop, op.guard, op.expectation, op.identity):
+        if box.op in (op.stop, op.guard, op.expectation, op.identity, op.baseline):
             return self.element(box.inputs[0])
         if box.op is op.index and all(part == "i" or isinstance(part, int) for part in box["pattern"]):
             return self.behind(box.inputs[0], len(box["pattern"])) or wire
@@ -248,8 +250,9 @@ def flattened(value: Any) -> Iterator[Any]:
 
 def folding(box: Box) -> Callable[..., float] | None:
     def fold(*numbers: float) -> float:
-        return float(box.op.lower({k: v for k, v in box.attributes.items()
-                                   if k in {p.name for p in box.op.parameters}}, *numbers))
+        with jax.ensure_compile_time_eval():  # the program may be compiled inside a caller's `jit`
+            return float(box.op.lower({k: v for k, v in box.attributes.items()
+                                       if k in {p.name for p in box.op.parameters}}, *numbers))
     return fold if box.op.lower is not None and len(box.outputs) == 1 else None
 
 
@@ -282,7 +285,7 @@ def sign(a: tuple[float, float]) -> tuple[float, float]:
 
 
 KEEPING = {"index", "stack", "concat", "max", "min", "mean", "sort", "reshape", "ravel", "transpose", "stop", "expectation",
-           "guard", "identity", "relu6", "median", "full"}
+           "guard", "identity", "baseline", "relu6", "median", "full"}
 RANGES: Mapping[str, Callable[..., tuple[float, float]]] = {
     "add": lambda *xs: (sum(x[0] for x in xs), sum(x[1] for x in xs)),
     "sub": lambda a, b: (a[0] - b[1], a[1] - b[0]), "neg": lambda a: (-a[1], -a[0]), "mul": times,

@@ -73,6 +73,7 @@ class Backward:
         self.used: set[Wire] = set()
         self.jump: dict[Wire, Jump] = {}
         self.assumed: dict[Wire, str] = {}
+        self.summed: dict[str, Jump] = {}       # choices of an expectation whose value something jumps in
         self.looked: dict[int, tuple[str | None, ...] | None] = {}
 
     def start(self) -> None:
@@ -95,8 +96,11 @@ class Backward:
         self.used |= set(box.inputs)
         if box.op is op.draw:
             self.live |= set(box.inputs)
+            if (found := self.summed.get(box["address"])) is not None:
+                for wire in box.inputs:
+                    self.note(wire, found)
         elif box.op is not op.stop and any(wire in self.live for wire in box.outputs):
-            for place, wire in enumerate(box.inputs):
+            for place, wire in enumerate(box.inputs[:1] if box.op is op.baseline else box.inputs):
                 self.live.add(wire)
                 found = self.at(box, place)
                 if found is not None:
@@ -104,6 +108,8 @@ class Backward:
                 else:
                     for output in box.outputs:
                         self.follow(output, wire)
+            if box.op is op.expectation and box.output in self.jump:  # a number that is continuous in what its choices read
+                self.summed.update(dict.fromkeys(box["sites"], self.jump[box.output]))
 
     def note(self, wire: Wire, jump: Jump) -> None:
         before = self.jump.get(wire)
@@ -204,6 +210,8 @@ class Backward:
         if not any(wire in self.used for wire in box.outputs):
             return
         carries = box["carries"] if box.op is op.scan else 0
+        if box.op is op.marginal and box.output in self.jump:
+            self.summed.update((inner["address"], self.jump[box.output]) for inner in box.regions[0].walk() if inner.op is op.draw)
         for _ in range(2 * len(box.outputs) + 4):
             before = (len(self.live), len(self.used), len(self.assumed), tuple(
                 jump.order for jump in map(self.jump.get, carried(box)) if jump is not None))

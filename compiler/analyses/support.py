@@ -45,7 +45,8 @@ def derivable(wire: Wire) -> bool:
 def _flow(graph: Graph, found: set[Wire], passes: Callable[[Box], bool]) -> None:
     for box in graph.boxes:
         if not box.regions:
-            if passes(box) and any(wire in found for wire in box.inputs):
+            read = box.inputs[:1] if box.op is op.baseline else box.inputs  # a baseline is held fixed
+            if passes(box) and any(wire in found for wire in read):
                 found |= {wire for wire in box.outputs if derivable(wire)}
             continue
         carries, before = box["carries"] if box.op is op.scan else 0, -1

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from pullback.compiler.op import Op, Smoothness, define
 from pullback.compiler.ops import infer
 from pullback.compiler.ops.elementwise import real, rows
-from pullback.compiler.type import Array, Constraint, Type
+from pullback.compiler.type import Array, Constraint, Type, same_shape
 
 
 def narrow(x: Any) -> Any:
@@ -86,6 +86,32 @@ for _name, _signature in (
     if hasattr(jax.nn, _name):
         function(_name, (lambda f: lambda x, **given: f(real(x), **given))(getattr(jax.nn, _name)), _signature)
 
+
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """−log of the probability that softmax(logits) gives to a label; in the mean of the labels, where they are a distribution."""
+    logits = jax.nn.log_softmax(real(logits))
+    if jnp.issubdtype(labels.dtype, jnp.integer) and labels.ndim == logits.ndim - 1:
+        labels = jnp.where(labels < 0, logits.shape[-1], labels)[..., None]  # out of bounds reads NaN
+        return -jnp.take_along_axis(logits, labels, -1, mode="fill", fill_value=jnp.nan)[..., 0]
+    return -jnp.where(labels == 0, 0.0, labels * logits).sum(-1)
+
+
+def _classes(types: Sequence[Type], attributes: Mapping[str, Any]) -> tuple[Type, ...]:
+    """Logits [*batch, classes], and an int label [*batch] or a distribution [*batch, classes]."""
+    logits, labels = infer.arrays("cross_entropy", types)
+    if not logits.shape:
+        raise TypeError(f"`cross_entropy` takes logits, one for each class, and this is a `{logits}`")
+    if same_shape(labels.shape, logits.shape) is True and logits.shape and labels.kind == "real":
+        return (Array("real", logits.shape[:-1]),)
+    if labels.kind == "real":
+        raise TypeError(f"`cross_entropy` takes a label, an int, or the probabilities of all classes: `{logits.plain()}` and "
+                        f"`{labels.plain()}` are given")
+    if same_shape(labels.shape, logits.shape[:-1]) is not True:
+        raise TypeError(f"`cross_entropy` takes one label for each row of logits: `{logits.plain()}` and `{labels.plain()}` are given")
+    return (Array("real", logits.shape[:-1]),)
+
+
+function("cross_entropy", cross_entropy, "logits, labels", infers=_classes, linear=((1,),))
 function("one_hot", jax.nn.one_hot, "x, :num_classes, :axis", ("jump",))
 
 table("""ravel(a) transpose(a) matrix_transpose(x) swapaxes(a, :axis1, :axis2) moveaxis(a, :source, :destination)

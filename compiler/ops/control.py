@@ -197,7 +197,8 @@ for _name, _doc in {
         "scan": "`for t in 0..n:` with carried values: final carries, then stacked outputs.",
         "branch": "`if c: … else: …`: the outputs of the side taken.",
         "call": "A call of a declaration.",
-        "marginal": "`marginalize … over …`: log E[exp(·)] over the draws inside."}.items():
+        "marginal": "`marginalize … over …`: log E[exp(·)] over the draws inside.",
+        "expected": "E[·] over the draws inside, all `by enum`: a number that anything may read."}.items():
     define(Op(_name, kind="control", smooth=("jump", "smooth") if _name == "branch" else ("smooth",), doc=_doc))
 
 

@@ -78,7 +78,7 @@ class Tracing:
                 found = joined(found, frozenset({Ancestor(box["address"])}))
             case op.stack_axis:
                 found = self.mixed(found, box["axis"])
-            case op.marginal:
+            case op.marginal | op.expected:
                 region = self.region(box.regions[0])
                 box = replace(box, regions=(region,))
         return replace(box, inputs=inputs, outputs=tuple(self.know(wire, found) for wire in box.outputs))

@@ -16,6 +16,19 @@ def inline(graph: Graph) -> Graph:
     return replace(_open(graph, (), same), name=graph.name)
 
 
+def sites(graph: Graph) -> frozenset[str]:
+    """What is drawn in a graph: its choices, but those of a marginal, and the loops of which some rows are."""
+    found: set[str] = set()
+    for box in graph.boxes:
+        if box.op is op.draw:
+            found.add(box["address"])
+        elif box.op is op.plate and box.rule is not None:
+            found.add(box["name"])
+        if box.op is not op.marginal:
+            found.update(*map(sites, box.regions))
+    return frozenset(found)
+
+
 def _open(graph: Graph, frame: tuple[str, ...], same: dict[Wire, Wire]) -> Graph:
     def now(wires: tuple[Wire, ...]) -> tuple[Wire, ...]:
         return tuple(same.get(wire, wire) for wire in wires)
@@ -29,7 +42,8 @@ def _open(graph: Graph, frame: tuple[str, ...], same: dict[Wire, Wire]) -> Graph
         boxes += body.boxes
         for outer, inner in zip(box.outputs, body.outputs):
             if box.get("kind") == "objective":
-                boxes.append(Box(op.expectation, (inner,), (outer,), attributes={"name": box["name"]}, span=box.span,
+                boxes.append(Box(op.expectation, (inner,), (outer,), attributes={"name": box["name"], "sites": sites(body)},
+                                 span=box.span,
                                  origin=(box.number,) if box.number is not None else (), frame=frame))
             else:
                 same[outer] = inner

@@ -58,7 +58,7 @@ class Lifting:
                 return replace(box, inputs=inputs, outputs=outputs)
             case op.stack_axis:
                 axes -= {box["axis"]}
-            case op.marginal:
+            case op.marginal | op.expected:
                 region = self.region(box.regions[0])
                 box = replace(box, regions=(region,))
                 axes = set(region.outputs[0].axes)

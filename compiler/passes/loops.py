@@ -49,8 +49,7 @@ class Opening:
     iotas: dict[Wire, tuple[Axis, int]] = field(default_factory=dict)
     opened: dict[str, tuple[Axis, Wire]] = field(default_factory=dict)
     constants: dict[Wire, object] = field(default_factory=dict)
-
-    # ------------------------------------------------------------ wires
+    guards: dict[Wire, tuple[Wire, Wire]] = field(default_factory=dict)  # a guarded array → the array, and what guards it
 
     def look(self, wire: Wire, scope: Scope | None = None) -> Wire:
         """The opened wire; inside a branch what comes from outside is guarded."""
@@ -71,7 +70,13 @@ class Opening:
         if wire in self.stacked:
             element, axis = self.stacked[wire]
             return self.stack(self.guarded(element, scope), axis, self.fresh(wire.name, wire.type))
-        return self.emit(op.guard, (wire, scope.taken), wire.type, wire.name)
+        return self.masked(wire, scope.taken, wire.name)
+
+    def masked(self, wire: Wire, taken: Wire, name: str) -> Wire:
+        made = self.emit(op.guard, (wire, taken), wire.type, name)
+        if wire.type.rank:
+            self.guards[made] = (wire, taken)
+        return made
 
     def fresh(self, base: str, type: Array, axes: tuple[Axis, ...] = ()) -> Wire:
         return Wire(self.names.fresh(base), type, axes)
@@ -92,8 +97,6 @@ class Opening:
         self.stacked[output] = (element, axis)
         return output
 
-    # ------------------------------------------------------------ boxes
-
     def graph(self, graph: Graph) -> None:
         for box in graph.boxes:
             match box.op:
@@ -103,8 +106,8 @@ class Opening:
                     self.scan(box)
                 case op.branch:
                     self.branch(box)
-                case op.marginal:
-                    self.marginal(box)
+                case op.marginal | op.expected:
+                    self.inside(box)
                 case op.index:
                     self.index(box)
                 case _:
@@ -198,8 +201,6 @@ class Opening:
                               frame=box.frame))
         self.bind(output, output)
 
-    # ------------------------------------------------------------ plates
-
     def axis(self, box: Box) -> tuple[Axis, Wire]:
         """The axis of a plate and the wire that holds its index; plates that are aligned share both."""
         name = self.same_axis.get(box["name"], box["name"])
@@ -250,7 +251,22 @@ class Opening:
                          attributes={"axis": axis, "axes": (axis,), "dimension": dimension, "start": start})
 
     def index(self, box: Box) -> None:
+        """Read, then guard what was read: a guarded array would be there once for each element of the branch's loops."""
         array, *dynamic = (self.look(wire) for wire in box.inputs)
+        (output,), taken = box.outputs, []
+        while array in self.guards:
+            array, mask = self.guards[array]
+            taken.insert(0, mask)
+        if not taken:
+            return self.read(box, array, dynamic)
+        plain = replace(output, name=self.names.fresh(output.name))
+        self.read(replace(box, outputs=(plain,)), array, dynamic)
+        found = self.look(plain)
+        for mask in taken:
+            found = self.masked(found, mask, output.name)
+        self.bind(output, found)
+
+    def read(self, box: Box, array: Wire, dynamic: list[Wire]) -> None:
         (output,) = box.outputs
         remaining, rest, moved = [], [], False
         position = 0
@@ -298,8 +314,6 @@ class Opening:
         except Exception:  # JAX raises where sizes don't decide
             return False
 
-    # ------------------------------------------------------------ branches
-
     def branch(self, box: Box) -> None:
         condition = self.look(box.inputs[0])
         if condition.type.kind != "bool":
@@ -331,12 +345,10 @@ class Opening:
             scope = scope.parent
         return None
 
-    # ------------------------------------------------------------ regions that stay
-
     def inner(self) -> Opening:
         """The list of boxes of a region, in the place where it stands."""
         return Inner(names=self.names, same_axis=self.same_axis, scope=Scope({}, None, self.scope), context=self.context,
-                     stacked=self.stacked, iotas=self.iotas, opened=self.opened, constants=self.constants, above=self)
+                     stacked=self.stacked, iotas=self.iotas, opened=self.opened, constants=self.constants, guards=self.guards, above=self)
 
     def scan(self, box: Box) -> None:
         body, count = box.regions[0], box["carries"]
@@ -362,7 +374,7 @@ class Opening:
         for wire in outputs:
             self.bind(wire, wire)
 
-    def marginal(self, box: Box) -> None:
+    def inside(self, box: Box) -> None:
         inner = self.inner()
         inner.graph(box.regions[0])
         results = tuple(inner.look(wire) for wire in box.regions[0].outputs)

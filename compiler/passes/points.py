@@ -52,8 +52,8 @@ class Placing:
                     work.boxes.append(self.draw(box, weights, log, work))
                 case op.scan:
                     Forward(self, box, weights, log, work, graph).write()
-                case op.marginal:
-                    inner = self.region(box.regions[0], dict(weights), True, frozenset(box.get("axes", ())),
+                case op.marginal | op.expected:
+                    inner = self.region(box.regions[0], dict(weights), box.op is op.marginal, frozenset(box.get("axes", ())),
                                         outer=frozenset(weights))
                     work.boxes.append(box.but(inputs=free(replace(inner, inputs=())), regions=(closed(replace(inner, inputs=())),)))
                 case op.terms:

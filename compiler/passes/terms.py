@@ -233,7 +233,10 @@ class Split:
         for box in self.boxes:
             if id(box) in self.scans:
                 box = self.with_totals(box, self.scans[id(box)])
-            if box.op is op.marginal:
+            elif box.op is op.scan:
+                body = box.regions[0]
+                box = box.but(regions=(replace(body, boxes=tuple(Split(body, self.names, frozenset()).finish())),))
+            if box.op in (op.marginal, op.expected):
                 region = split(box.regions[0], box.regions[0].outputs[0], self.names, frozenset())
                 box = box.but(regions=(region,))
             done.append(box)
@@ -265,7 +268,7 @@ def dependents(graph: Graph, random: frozenset[Wire]) -> set[Wire]:
     found = set(random)
     for box in graph.boxes:
         inside = any(b.op.name in RANDOM for region in box.regions for b in region.walk())
-        if box.op.name in RANDOM or (inside and box.op is not op.marginal) or any(w in found for w in box.inputs):
+        if box.op.name in RANDOM or (inside and box.op not in (op.marginal, op.expected)) or any(w in found for w in box.inputs):
             found.update(box.outputs)
     return found
 

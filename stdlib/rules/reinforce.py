@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from pullback.compiler.diagnostic import Diagnostic
-from pullback.compiler.rule import Bias, Points, rule
+from pullback.compiler.rule import Bias, Computed, Points, rule
 
 
 @rule
@@ -19,7 +19,8 @@ class Reinforce:
     Use it for: discrete choices, and costs that jump.   Rather not: long smooth chains (`reparam`).
     Points: K = k.  values [k, …] held constant; weights exp(log p − stop(log p)) / k.
     baseline: `loo` subtracts from each cost the mean of the others': over the k samples, or over the particles where k is 1;
-    `none` subtracts nothing.  As w̃ₖ = wₖ − mean of the others' (wⱼ − 1) it touches weights only and leaves value, gradient
+    a value of the run, `baseline = b`, is subtracted from the costs that depend on the choice (in the objective that makes it);
+    it stands above the choice, so it knows nothing of it; `none` subtracts nothing.  As w̃ₖ = wₖ − mean of the others' (wⱼ − 1) it touches weights only and leaves value, gradient
     and second derivatives unbiased.
     Cost: k evaluations of everything downstream.   Bias: none, for value and gradient.
     Errors: `support` if the support moves with a parameter; `density` if the choice has no log density.
@@ -31,14 +32,16 @@ class Reinforce:
     baseline: str = "none"
     bias: ClassVar[Bias] = Bias.none
     through: ClassVar[str] = "weight"
+    computed: ClassVar[tuple[str, ...]] = ("baseline",)
 
     @property
     def center(self) -> str | None:
-        return None if self.baseline == "none" else "k" if self.k > 1 else "particles"
+        return None if self.baseline == "none" or isinstance(self.baseline, Computed) else "k" if self.k > 1 else "particles"
 
     def admits(self, box: Any, facts: Any) -> Diagnostic | None:
-        if self.baseline not in ("none", "loo"):
-            return facts.refuse(box, "rule", f"`reinforce` has the baselines `loo` and `none`, not `{self.baseline}`")
+        if self.baseline not in ("none", "loo") and not isinstance(self.baseline, Computed):
+            return facts.refuse(box, "rule", f"`reinforce` has the baselines `loo` and `none`, not `{self.baseline}`",
+                                help="or a value that stands above the choice, where the rule stands at the choice itself")
         if not isinstance(self.k, int) or self.k < 1:
             return facts.refuse(box, "rule", f"`reinforce` draws k samples, and k is {self.k}")
         if self.center == "particles" and facts.particles < 2:

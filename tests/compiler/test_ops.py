@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 import numpy as np
+import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +68,7 @@ def test_every_function_of_jax_is_offered_or_left_out_for_a_reason():
 
 
 def test_what_is_offered_is_jaxs():
-    own = {"stop", "stop_gradient", "where", "one_hot"}
+    own = {"stop", "stop_gradient", "where", "one_hot", "cross_entropy"}
     assert set(ops.functions()) - own <= set().union(*map(public, MODULES))
 
 
@@ -128,6 +129,8 @@ def sample(name):
 def jax_function(name):
     if name in ("stop", "stop_gradient"):
         return jax.lax.stop_gradient
+    if name == "cross_entropy":
+        return optax.softmax_cross_entropy
     if name == "identity":  # jax.numpy's is a matrix, and `eye` here
         return jax.nn.identity
     return next(getattr(module, name) for module in MODULES if hasattr(module, name))

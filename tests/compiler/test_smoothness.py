@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import pullback as pb
 from pullback.compiler import distribution, ops as op, rule
 from pullback.compiler.analyses import smoothness
 from pullback.compiler.analyses.jaxprs import continuity
@@ -321,3 +322,15 @@ def test_a_threshold_that_a_parameter_moves():
                    text.replace("gt(x, theta)", "gt(m, theta)")):
         graph = read(smooth)
         assert thresholds(graph, graph.inputs) == []
+
+
+@pytest.mark.parametrize("value", ["g(x)", "logp(h(x), {y = 0.3})"])
+def test_jump_behind_a_summed_choice(value):
+    """A number that sums a choice out is continuous in the choice's parameters: what jumps in it jumps in them."""
+    text = ("objective g(x: real):\n    b ~ bernoulli(sigmoid(x)) by enum\n    return b\n\n"
+            "model m(x: real):\n    b ~ bernoulli(sigmoid(x))\n    y ~ normal(b, 1)\n\n"
+            "model h(x: real) = marginalize m(x) over b using enum\n\n"
+            f"objective f(p: real):\n    x ~ normal(p, 1) by reparam\n    s = {value}\n    return 1.0 if s > 0.5 else 0.0\n")
+    with pytest.raises(pb.ProgramError) as problem:
+        pb.loads(text)["f"].compile()
+    assert [d.code for d in problem.value.diagnostics] == ["smoothness"]

@@ -1,6 +1,8 @@
 """What is wrong with programs: each mistake has its code, its place and a help, and independent ones are told together."""
 import pytest
 
+import pullback as pb
+
 from elaborating import load, the_one, wrong
 
 MODELS = """
@@ -181,3 +183,12 @@ def test_a_fit_tells_all_its_mistakes():
             using adm(0.1)
             rollout 4
     """)) == ["name", "name", "pending", "size"]
+
+
+def test_a_name_is_missed_once(tmp_path):
+    """Also where what misses it is reached in several ways."""
+    text = ("from pullback.objectives import elbo\n\nmodel m(a: real):\n    x ~ normall(a, 1)\n    y ~ normal(x, 1)\n\n"
+            "fit g:\n    maximize elbo(m(0.0), m(a), {y = 1.0})\n    over a: real\n    using adam(0.1)\n    steps 3\n")
+    with pytest.raises(pb.ProgramError) as problem:
+        pb.loads(text)
+    assert [d.message for d in problem.value.diagnostics] == ["nothing is called `normall`"]

@@ -177,8 +177,36 @@ def mixture():
     """, by_hand
 
 
+def joint_in_a_loop():
+    text, by_hand = joint()
+    first, choice = text.strip().split("\n")
+    return f"""
+        {first}
+            for i in 0..4:
+                {choice.strip()}
+    """, lambda t: sum(by_hand({"a": a, "s": s}) for a, s in zip(t["a"], t["s"]))
+
+
+def marginal_of_a_marginal():
+    def by_hand(t):
+        total = [np.log(w) + np.sum(np.logaddexp(
+            np.log(0.8 - 0.5 * a) + norm.logpdf(t["y"], a, 1), np.log(0.2 + 0.5 * a) + norm.logpdf(t["y"], 1 + a, 1)))
+            for a, w in enumerate((0.4, 0.6))]
+        return logsumexp(total)
+    return """
+        model both():
+            a ~ bernoulli(0.6)
+            for i in 0..3:
+                b ~ bernoulli(0.2 + 0.5 * a)
+                y ~ normal(a + b, 1)
+        model one() = marginalize both() over b using enum
+        model m() = marginalize one() over a using enum
+    """, by_hand
+
+
 PROGRAMS = {"lag": lag(7), "grid": grid(), "branches": branches(), "first": first_step_under_a_condition(), "carried": carried(),
-            "submodels": submodels(), "schools": eight_schools(), "pushed": pushed(), "joint": joint(), "chain": chain(),
+            "submodels": submodels(), "schools": eight_schools(), "pushed": pushed(), "joint": joint(), "joint in a loop": joint_in_a_loop(), "marginals": marginal_of_a_marginal(),
+            "chain": chain(),
             "mixture": mixture()}
 
 

@@ -4,7 +4,8 @@
 
 It walks the syntax tree and shares nothing with the compiler but the parser.  A choice on a path is a branching of the whole
 run: the run is repeated with the next combination until all are done.  A `normal` is replaced by the nodes of Gauss-Hermite
-quadrature, which is exact for polynomials of degree 2·NODES − 1 in it.  The gradient is a central difference of order 4 in
+quadrature, which is exact for polynomials of degree 2·NODES − 1 in it.  The call of an objective is the number that it denotes,
+the sum over all its own paths, and so is a marginal; a loop by `subsample` is the whole loop.  The gradient is a central difference of order 4 in
 float64: every number is an array over the shifted parameters, so that one run serves all of them.
 """
 from __future__ import annotations
@@ -40,16 +41,23 @@ def exact(text: str, params: Mapping[str, Any], name: str = "f", most: int = 100
         start += value.size
     given |= {key: nested_data(np.asarray(value)) for key, value in data.items()}
     declared = {d.name: d for d in parse(Source("program", text)).declarations}
-    total, paths, path = np.zeros(len(shifts)), 0, []
+    total = expected(declared, lambda run: run.call(declared[name], given), most) + np.zeros(len(shifts))
+    stencil = total[1:].reshape(size, 4) @ np.array([1, -8, 8, -1]) / (12 * STEP)
+    return float(total[0]), stencil
+
+
+def expected(declared: Mapping[str, Any], value: Any, most: int = 100_000) -> Any:
+    """Σ over all paths of what `value` gives on a run, times the path's probability."""
+    total: Any = 0.0
+    paths, path = 0, []
     while path is not None:
         run = Run(declared, path)
-        value = run.call(declared[name], given)
-        total = total + run.weight * value
+        found = value(run)
+        total = total + run.weight * found
         path, paths = run.next(), paths + 1
         if paths > most:
             raise TooMany(f"more than {most} paths")
-    stencil = total[1:].reshape(size, 4) @ np.array([1, -8, 8, -1]) / (12 * STEP)
-    return float(total[0]), stencil
+    return total
 
 
 def nested(columns: np.ndarray, shape: tuple[int, ...]) -> Any:
@@ -65,13 +73,14 @@ def nested_data(array: np.ndarray) -> Any:
 
 @dataclass
 class Scope:
-    """The names of one call; as a model it scores a trace, or fills one."""
+    """The names of one call; as a model it scores a trace (all choices but those `over` which it is summed), or fills one."""
 
     names: dict[str, Any]
     scored: Mapping[str, Any] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     density: Any = 0.0
     loops: list[int] = field(default_factory=list)
+    over: frozenset[str] = frozenset()
 
 
 class Run:
@@ -143,7 +152,7 @@ class Run:
             inner = Scope(self.arguments(declaration, call, scope))
             self.block(declaration.body, inner)
             value = inner.trace
-        elif scope.scored is not None:
+        elif scope.scored is not None and name not in scope.over:
             value = scope.scored[name]
             for place in scope.loops:
                 value = value[place]
@@ -256,13 +265,28 @@ class Run:
         name = e.function.name
         if name == "logp":
             model, trace = (a.value for a in e.arguments)
-            declaration = self.declared[model.function.name]
-            inner = Scope(self.arguments(declaration, model, scope), scored=self.value(trace, scope))
-            self.block(declaration.body, inner)
-            return inner.density
+            return self.scored(model, self.value(trace, scope), scope, frozenset())
         if name in self.declared:
-            return self.call(self.declared[name], self.arguments(self.declared[name], e, scope))
+            declaration, given = self.declared[name], self.arguments(self.declared[name], e, scope)
+            if isinstance(declaration, tree.Objective):
+                return expected(self.declared, lambda run: run.call(declaration, given))
+            return self.call(declaration, given)
         return FUNCTIONS[name](*(self.value(a.value, scope) for a in e.arguments))
+
+
+    def scored(self, model: tree.Call, trace: Any, scope: Scope, over: frozenset[str]) -> Any:
+        """The log density of a model at a trace, summed over its choices `over`."""
+        declaration = self.declared[model.function.name]
+        given = self.arguments(declaration, model, scope)
+        if isinstance(declaration.value, tree.Marginalize):
+            outer = declaration.value
+            return self.scored(outer.model, trace, Scope(given), over | set(outer.names))
+
+        def density(run: Run) -> Any:
+            inner = Scope(dict(given), scored=trace, over=over)
+            run.block(declaration.body, inner)
+            return np.exp(inner.density) if over else inner.density
+        return np.log(expected(self.declared, density)) if over else density(self)
 
 
 def lifted(f: Any, *values: Any) -> Any:

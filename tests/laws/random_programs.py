@@ -5,8 +5,9 @@
     python -m tests.laws.random_programs --shrink 17      the least that still fails of it
 
 A program has finite choices (and now and then a normal one, on quadrature nodes), nested arithmetic, plates, scans with finite
-and real carries and accumulators, branches, records, and calls of functions, objectives and models; every choice gets a
-random rule.  Its value and gradient are compared with `exact`: to rounding where every choice is enumerated, else by a
+and real carries and accumulators, branches, records, and calls of functions, objectives and models, in loops too; loops by
+`subsample`, marginals of marginals, expectations that are read as numbers, and baselines that the run computes.  Every choice
+gets a random rule.  Its value and gradient are compared with `exact`: to rounding where every choice is enumerated, else by a
 z-test.  A test that exceeds `SUSPECT` is repeated with fresh keys and ten times the samples, and fails beyond the limit of
 all tests together: chance alone would have to strike twice.
 """
@@ -40,6 +41,25 @@ model pair(m: real):
 objective part(m: real, u: real):
     h ~ bernoulli(sigmoid(m)){}
     return u * h + (0.5 if h == 1 else m)
+
+objective sure(m: real):
+    z = 0
+    r = 0.3
+    for t in 0..2:
+        h ~ bernoulli(sigmoid(m + z)) by enum
+        z = h
+        r = r + h * (m - t)
+    return r
+
+model base(m: real):
+    a ~ bernoulli(sigmoid(m))
+    for i in 0..2:
+        c ~ bernoulli(0.3 + 0.4 * a)
+        y ~ normal(m * c + a, 1.0)
+
+model half(m: real) = marginalize base(m) over c using enum
+
+model whole(m: real) = marginalize half(m) over a using enum
 
 """
 
@@ -102,6 +122,9 @@ class Writer:
             return f"({leaf})" if leaf.startswith("-") or " " in leaf else leaf
         a, b = self.real(scope, depth - 1), self.real(scope, depth - 1)
         forms = [f"({a} + {b})", f"({a} - {b})", f"{a} * {b}", f"sin({a})", f"tanh({a}) * {b}", f"sigmoid({a})", f"blend({a}, {b})"]
+        if self.random.random() < 0.12:
+            forms = [f"tanh(sure({a}))", f"sure({a}) * {b}", f"sigmoid({a} * sure({b}))", f"logp(whole({a}), {{y = [0.4, -0.7]}})",
+                     f"tanh(logp(half({a}), {{a = 1, y = [{b}, 0.2]}}))"]
         if scope.finite:
             c = self.condition(scope)
             forms += [f"({a} if {c} else {b})"] * 2
@@ -121,7 +144,7 @@ class Writer:
         if depth < 2:
             kinds += [self.branch, self.plate, self.scan] * (2 if depth == 0 else 1)
         if depth == 0:
-            kinds += [self.objective, self.model]
+            kinds += [self.objective, self.model, self.linear_plate, self.linear_scan]
         self.random.choice(kinds)(scope, indent, times, depth)
 
     def allowed(self, size: int, times: int) -> bool:
@@ -133,6 +156,8 @@ class Writer:
     def draw(self, scope: Scope, indent: str, times: int, depth: int) -> None:
         size = self.random.choice([2, 2, 3])
         rule = self.random.choice(RULES)
+        if self.random.random() < 0.1:
+            rule = f" by reinforce(baseline = {self.random.choice([name for name in scope.reals if name.isalnum()])})"
         if self.normal and times == 1 and self.allowed(12, 1):
             self.normal, name = False, self.fresh("x")
             rule = self.random.choice(["", " by reparam", " by reinforce"])
@@ -215,9 +240,43 @@ class Writer:
                 scope.reals.append(name if kind != "count" else f"({name} * 0.4)")
 
     def objective(self, scope: Scope, indent: str, times: int, depth: int) -> None:
-        if self.linear or not self.allowed(2, 1):
+        if self.linear:
             return self.assign(scope, indent, times, depth)
         self.linear.append(f"0.6 * part({self.real(scope, 1)}, {self.real(scope, 1)})")
+
+    def linear_plate(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        """A loop whose array is only added up, by minibatches or with expectations in it."""
+        n, index, name = self.random.choice([3, 3, 4]), self.fresh("i"), self.fresh("l")
+        drawn = self.random.choice(["", f" by subsample({self.random.randint(1, n)})"])
+        inner = scope.copy()
+        inner.arrays = {}
+        inner.reals += [f"({index} + 0.5)", *([f"w[{index}]"] if n == 3 else [])]
+        if not drawn and self.random.random() < 0.3:
+            self.linear.append(f"({self.random.choice(['sum', 'mean'])} {index} in 0..{n} by subsample(2): {self.real(inner, 2)})")
+            return
+        self.say(indent, f"for {index} in 0..{n}{drawn}:")
+        if self.random.random() < 0.6:
+            self.draw(inner, indent + "    ", n, 2)
+        else:
+            self.assign(inner, indent + "    ", n, 2)
+        call = f" + 0.6 * part({self.real(inner, 1)}, {self.real(inner, 1)})" if self.random.random() < 0.5 else ""
+        self.say(indent + "    ", f"{name}[{index}] = {self.real(inner, 2)}{call} + 0.0")
+        self.linear.append(f"{self.random.choice(['sum', 'mean'])}({name})")
+
+    def linear_scan(self, scope: Scope, indent: str, times: int, depth: int) -> None:
+        """A loop that adds up expectations, beside a carry that they depend on."""
+        n, index, total, carry = self.random.choice([2, 3]), self.fresh("t"), self.fresh("r"), self.fresh("s")
+        self.say(indent, f"{total} = 0.0")
+        self.say(indent, f"{carry} = {self.real(scope, 1)} + 0.0")
+        self.say(indent, f"for {index} in 0..{n}:")
+        inner = scope.copy()
+        inner.arrays = {}
+        inner.reals += [carry, carry]
+        if self.random.random() < 0.5:
+            self.draw(inner, indent + "    ", n, 2)
+        self.say(indent + "    ", f"{total} = {total} + part({self.real(inner, 1)}, {self.real(inner, 1)})")
+        self.say(indent + "    ", f"{carry} = 0.5 * {carry} + {self.real(inner, 1)}")
+        self.linear.append(f"0.7 * {total}")
 
     def model(self, scope: Scope, indent: str, times: int, depth: int) -> None:
         if any(name.startswith("y") for name in scope.finite) or not self.allowed(6, 1):
@@ -278,7 +337,7 @@ def compared(seed: int, text: str, particles: int, limit: float) -> Outcome:
     try:
         text, f = compiled(text, particles)
         rules = {type(box.rule).__name__ for box in f.stages(PARAMS)["checked"].walk() if box.op.name == "draw"}
-        if rules <= {"Enum"}:
+        if rules <= {"Enum"} and not any(box.op.name == "rows" for box in f.stages(PARAMS)["loops"].walk()):
             seen = estimate(f, PARAMS, seed=seed, most=1, batch=1)
             size = np.concatenate([[value], gradient])
             off = np.abs(np.concatenate([[seen.value], seen.gradient]) - size) / max(1.0, np.linalg.norm(size))

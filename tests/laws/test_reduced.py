@@ -53,6 +53,13 @@ objective f(p: real):
     return logp(summed(p), {y = 1.3})
 """
 
+NOT_FINITE = """objective f(p: real):
+    b ~ bernoulli(0.0) by enum
+    v = log(b * 1.0)
+    u = sqrt(p - 0.5) if p > 0.5 else p + b
+    return p * (0.0 if b == 0 else v) + u^2
+"""
+
 
 def marginal(p):
     """log p(y = 1.3) of the two coins."""
@@ -62,10 +69,31 @@ def marginal(p):
 
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
+    (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
-         "an inner loop's values carried by the outer", "a marginal that mixes a plate"])
+         "an inner loop's values carried by the outer",
+         "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
     assert np.allclose(value, exact_value, atol=1e-5) and np.allclose(gradient["p"], exact_gradient, atol=1e-4)
+
+
+def test_compiled_inside_a_callers_jit(unoptimized):
+    """What the checks fold is folded at once, also where the first call is traced."""
+    f = pb.loads(NOT_FINITE)["f"].compile()
+    values = jax.jit(jax.vmap(lambda key: f(key, {"p": 0.3})))(jax.random.split(jax.random.key(0), 2))
+    assert np.allclose(values, 0.09)
+
+
+def test_missing_data_cost_their_number(unoptimized):
+    """An array that a branch in a loop reads is read before it is guarded: nothing has n² elements."""
+    text = ("objective f(p: real, x: real[n], seen: bool[n]):\n    for i in 0..n:\n        if seen[i]:\n"
+            "            v[i] = log(x[i] * p)\n        else:\n            v[i] = 0.0\n    return sum(v)\n")
+    f, n = pb.loads(text)["f"].compile(), 7
+    x, seen = np.arange(n, dtype=np.float32), np.arange(n) % 2 == 1
+    value, gradient = f.value_and_grad(jax.random.key(0), {"p": 0.3}, x=x, seen=seen)
+    assert np.allclose(value, np.log(0.3 * x[seen]).sum()) and np.allclose(gradient["p"], seen.sum() / 0.3)
+    graph = f.stages({"p": 0.3}, x=x, seen=seen)["estimator"]
+    assert all(len(wire.axes) + wire.type.rank < 2 for wire in graph.wires())

@@ -93,7 +93,11 @@ def test_fit(run, folder):
     (["fit", "least.pbk", *DATA, "--resume"], 2, "--out DIR"),
     (["fit", "least.pbk", *DATA, "--out", "d.csv"], 2, "a file"),
     (["eval", "least.pbk:loss", *DATA, "--params", "gone"], 2, "can't read the parameters"),
-    (["check", "least.pbk", "--extern", "f=no.such:thing"], 2, "ModuleNotFoundError"),
+    (["check", "least.pbk", "--extern", "f=no.such:thing"], 2, "there is no module `no`"),
+    (["check", "least.pbk", "--extern", "f=math:sinn"], 2, "did you mean `sin`"),
+    (["fit", "least.pbk", *DATA, "--set", "particles=0"], 2, "`particles` is a positive int, and this is 0"),
+    (["fit", "least.pbk", *DATA, "--set", "steps=0"], 2, "`steps` is a positive int, and this is 0"),
+    (["eval", "least.pbk:loss", *DATA, "--set", "c=1"], 2, "nothing called `c` to set"),
     (["draw", "least.pbk", "--stage", "estimater"], 2, "did you mean `estimator`"), (["draw", "least.pbk", "-o", "x.bmp"], 2, ".svg"),
     (["explain", "reparm"], 2, "did you mean `reparam`"), (["tune"], 2, "invalid choice"), ([], 2, "COMMAND")])
 def test_what_is_said(run, words, code, says):

@@ -171,6 +171,7 @@ def test_stages_are_drawn(cone):
     with pytest.raises(pb.ArgumentError, match="did you mean `estimator`"):
         f.graph("estimater")
     assert "normal" in str(f.graph("ir"))
+    assert {"key", "mean", "log_sd"} <= {node.name for node in f.graph("jaxpr").scene.nodes}
 
 
 # ---------------------------------------------------------------- models
@@ -272,3 +273,35 @@ def test_estimates_have_standard_errors(cone):
     norm, error = found.gradients["mean"]
     assert norm == pytest.approx(float(jnp.linalg.norm(grads["mean"].mean(0))), rel=1e-3)
     assert error == pytest.approx(float(grads["mean"].var(0, ddof=1).sum() / 50) ** 0.5, rel=1e-3)
+
+
+NET = """network net: real[3] -> real[4] = dense(5) >> relu >> dense(4)
+
+objective loss(w: params, xs: real[n, 3], ys: int[n]):
+    return mean i in 0..n: cross_entropy(net(w, xs[i]), ys[i])
+"""
+
+
+def test_a_network_is_a_function():
+    net, x = pb.loads(NET)["net"], jnp.arange(6.0).reshape(2, 3)
+    w = net.init(jax.random.key(0))
+    hidden = jax.nn.relu(x @ w["0"]["weight"].T + w["0"]["bias"])
+    assert np.allclose(jax.jit(net)(w, x), hidden @ w["2"]["weight"].T + w["2"]["bias"], atol=1e-6)
+    for params, given in ((w, jnp.ones(4)), ({"0": w["0"]}, x), ({**w, "2": w["0"]}, x)):
+        with pytest.raises(pb.ArgumentError, match="`.*net`"):
+            net(params, given)
+
+
+def test_cross_entropy_is_optaxs():
+    import optax
+    program, x, y = pb.loads(NET), jnp.arange(6.0).reshape(2, 3), jnp.array([1, 3])
+    net, f = program["net"], program["loss"].compile()
+    w = net.init(jax.random.key(0))
+    by_hand = lambda w: optax.softmax_cross_entropy_with_integer_labels(net(w, x), y).mean()
+    value, gradient = f.value_and_grad(jax.random.key(1), {"w": w}, xs=x, ys=y)
+    assert np.allclose(value, by_hand(w), rtol=1e-6)
+    assert all(map(lambda a, b: np.allclose(a, b, atol=1e-6), *map(jax.tree.leaves, (gradient["w"], jax.grad(by_hand)(w)))))
+    soft = pb.loads("objective f(l: real[n, 4], p: real[n, 4]):\n    return sum(cross_entropy(l, p))\n")["f"].compile()
+    p = jax.nn.softmax(jnp.arange(8.0).reshape(2, 4)).at[0, 0].set(0.0)
+    assert np.allclose(soft(jax.random.key(0), {"l": net(w, x)}, p=p), optax.softmax_cross_entropy(net(w, x), p).sum(), rtol=1e-6)
+    assert np.isnan(f(jax.random.key(1), {"w": w}, xs=x, ys=jnp.array([1, 4])))
