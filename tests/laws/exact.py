@@ -322,6 +322,6 @@ COMPARE = {"==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, 
            ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
 FUNCTIONS = {
     "sigmoid": elementwise(sigmoid), "exp": elementwise(np.exp), "sin": elementwise(np.sin), "cos": elementwise(np.cos),
-    "tanh": elementwise(np.tanh), "log": elementwise(np.log), "sum": reduce(sum), "max": reduce(largest),
+    "tanh": elementwise(np.tanh), "sqrt": elementwise(np.sqrt), "log": elementwise(np.log), "sum": reduce(sum), "max": reduce(largest),
     "mean": reduce(lambda v: sum(v) / len(v)), "prod": reduce(lambda v: np.prod(np.array(v, float), axis=0)),
     "logsumexp": reduce(lambda v: np.log(sum(np.exp(a) for a in v)))}
