@@ -29,6 +29,7 @@ class Choice:
     onto: Any = None
     dtype: Any = None
     scanned: Any = None     # the site's key and the noise of this step under it, drawn before the loop
+    box: Any = None         # where the choice stands, for what is said of it
 
     def sample(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """Draws [*shape, *batch, *event] with their pathwise derivative."""
@@ -39,6 +40,24 @@ class Choice:
         """The noise of `sample`, where the distribution splits its draws."""
         batch = tuple(1 if s else n for n, s in zip(self.batch, self.shared))
         return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.event)
+
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """The parameters that may carry a derivative."""
+        found = self.box.get("carries") if self.box is not None else None
+        return tuple(f.name for f in self.distribution.fields) if found is None else found
+
+    def place(self, name: str) -> int:
+        return [f.name for f in self.distribution.fields].index(name)
+
+    def perturbed(self, name: str, x: Any, u: Any, v: Any) -> tuple[Any, Any]:
+        """The measure-valued derivative in a parameter, at the draw x: values and slopes [e, *batch]."""
+        measure, parameters = self.distribution.measures[name], tuple(map(jax.lax.stop_gradient, self.parameters))
+        if self.onto is None:
+            return measure(u, v, x, *parameters)
+        transform = bijection(self.onto)
+        values, slopes = measure(u, v, transform.inv(x), *parameters)
+        return transform(values), slopes
 
     @property
     def real(self) -> Any:

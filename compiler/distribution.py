@@ -92,6 +92,7 @@ class Distribution:
     jumps_in: frozenset[str] = frozenset()          # fields in which log p is not continuous (uniform: low, high)
     refused: Mapping[str, str] = field(default_factory=dict)  # field → why no derivative may be asked in it
     mean: Callable[..., Any] | None = None          # (*parameters) -> the mean, where it has a closed form
+    measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # field → its measure-valued derivative
     observed: str = ""                              # why it can only be observed, where it can't be drawn (censored values)
     periodic: bool = False                          # an angle: the pathwise derivative is right for periodic readers only
     doc: str = ""

@@ -50,6 +50,11 @@ class Facts:
                               "before the run", box.span, "give its size as a constant", help=self.admissible(box))
         return None
 
+    def carries(self, box: Box) -> tuple[str, ...]:
+        """The parameters of a choice that may carry a derivative."""
+        found = support.carriers(self.graph)
+        return tuple(f.name for f, wire in zip(box["distribution"].fields, box.inputs) if wire in found)
+
     def moves(self, box: Box) -> Diagnostic | None:
         """The error of a score where the support itself depends on a parameter."""
         return support.moves(self.graph, box)

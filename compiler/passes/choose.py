@@ -99,7 +99,10 @@ class Choosing:
         verdict = rule.bias.value if hasattr(rule, "bias") else "unbiased"
         if getattr(rule, "through", "weight") == "value" and box["distribution"].kind == "real" and self.facts.assumed(box):
             verdict, reason = "assumed", f"{reason}; {self.facts.assumed(box)}"
-        return box.but(rule=rule, attributes={"auto": auto, "reason": reason, "verdict": verdict})
+        found = {"auto": auto, "reason": reason, "verdict": verdict}
+        if getattr(rule, "axis", "points") == "perturbation":
+            found["carries"] = self.facts.carries(box)
+        return box.but(rule=rule, attributes=found)
 
 
 class Growth:
