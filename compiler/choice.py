@@ -36,6 +36,13 @@ class Choice:
         values = self._base_sample(key, tuple(shape))
         return values if self.onto is None else bijection(self.onto)(values)
 
+    def push(self, noise: Any) -> Any:
+        """Values [n, *batch, *event] of noise [n, *batch, *event] (1 along shared axes), with their pathwise derivative."""
+        values = self.distribution.noise.push(noise, *self.parameters)
+        event = values.shape[values.ndim - len(self.event):]
+        values = jnp.broadcast_to(values, (noise.shape[0], *self.batch, *event))
+        return values if self.onto is None else bijection(self.onto)(values)
+
     def noise(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """The noise of `sample`, where the distribution splits its draws."""
         batch = tuple(1 if s else n for n, s in zip(self.batch, self.shared))
@@ -46,6 +53,12 @@ class Choice:
         """The parameters that may carry a derivative."""
         found = self.box.get("carries") if self.box is not None else None
         return tuple(f.name for f in self.distribution.fields) if found is None else found
+
+    def logit(self) -> Any:
+        """The logit of a coin, [*batch] or 1 along the axes that no parameter has."""
+        (p,) = self.parameters
+        p = jnp.asarray(p, self.real)
+        return p if self.distribution.fields[0].name == "logits" else jnp.log(p) - jnp.log1p(-p)
 
     def place(self, name: str) -> int:
         return [f.name for f in self.distribution.fields].index(name)

@@ -48,15 +48,26 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Law:
+    """What is known of one number of noise: its mirror image, which has the same law; the value at a probability; the nodes
+    and weights of its Gaussian quadrature (`nodes(n)`: [n] and [n], exact for polynomials up to degree 2n − 1)."""
+
+    mirror: Callable[..., Any]
+    quantile: Callable[..., Any]
+    nodes: Callable[[int], tuple[Any, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """A draw split in two: noise that owes nothing to the parameters, and a map of noise and parameters to a value.
 
     `draw(key, shape, dtype, event)`: noise for a batch of `shape`; `event` is the event shape of the value.
-    `push(noise, *parameters)`: the value, by broadcasting.  sample = push(draw).
+    `push(noise, *parameters)`: the value, by broadcasting.  sample = push(draw).  `law`: of each number, where it is known.
     """
 
     draw: Callable[..., Any]
     push: Callable[..., Any]
+    law: Law | None = None
 
 
 @dataclass(frozen=True, slots=True)

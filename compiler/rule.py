@@ -67,8 +67,12 @@ class Choice(Protocol):
 @runtime_checkable
 class PointsRule(Protocol):
     """Random boxes.  Only `points` must be written; the rest has these meanings when left out:
-    bias: `Bias.none`; axis: "points" (fresh noise downstream; "finite": noise downstream is shared); center: None
-    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight"."""
+    bias: `Bias.none`; axis: "points" (fresh noise downstream; "finite": noise downstream is shared; "perturbation"); center: None
+    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight"; carried: True (may
+    later steps of a loop depend on the choice?); verdict: `bias` itself, with no further reason.
+
+    On the axis "perturbation", which all choices share, point 0 is what was drawn, the further points are varied for this
+    choice alone, and the weights are pieces of value 0 that are added to 1."""
 
     bias: ClassVar[Bias]
 

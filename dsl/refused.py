@@ -23,9 +23,9 @@ CONSTRUCTS = {
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}
 
 RULES = frozenset("""
-    mvd shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged importance sir quadrature gaussian
-    critique words used measure loo group_normalize straight_through gumbel pathwise vimco nvil rebar relax disarm arms
-    zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde stratified antithetic qmc control_variate
+    shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
+    critique words used measure loo group_normalize pathwise vimco nvil rebar relax arms
+    zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())
 
 MODIFIERS = frozenset({"importance", "sir"})

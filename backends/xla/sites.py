@@ -46,7 +46,7 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
         if box["log"] and not log:
             weight = jnp.log(weight)
     if box["joint"]:
-        return joint(box, choice, values, weight, batch)
+        return joint(box, choice, values, weight, batch, common)
     result = [values_of(values, common, own, batch, value)]
     if len(box.outputs) > 1:
         result.append(with_own(weight, own, batch, box.outputs[1].axes))
@@ -144,7 +144,7 @@ def perturbed(run: Any, box: Box, choice: Choice, key: Any, batch: tuple[Axis, .
     return jnp.moveaxis(every, 0, axes.index(own)), with_own(piece, own, batch, box.outputs[1].axes)
 
 
-def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis, ...]) -> tuple[Any, ...]:
+def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis, ...], common: bool) -> tuple[Any, ...]:
     """All combinations of a finite choice's values over the elements of its mixed plates: [Kⁿ, n] values, [Kⁿ] weights."""
     own, mixed = box["axis"], [axis for axis in batch if axis in box["joint"]]
     rest = [axis for axis in batch if axis not in box["joint"]]
@@ -152,14 +152,19 @@ def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis,
     for axis in mixed:
         n *= axis.size
     base = values.shape[0]
+    if not common:  # [K, *batch]: every element has values of its own
+        lead = jnp.moveaxis(values, [1 + batch.index(axis) for axis in mixed], range(1, 1 + len(mixed)))
+        lead = lead.reshape(base, n, *lead.shape[1 + len(mixed):])
     digits = (jnp.arange(own.size)[:, None] // base ** jnp.arange(n)[None, :]) % base
-    grid = values[digits].reshape(own.size, *(axis.size for axis in mixed), *values.shape[1:])
+    event = values.shape[1:] if common else lead.shape[2:]
+    grid = (values[digits] if common else lead[digits, jnp.arange(n)[None, :]]).reshape(
+        own.size, *(axis.size for axis in mixed), *event)
     order = [1 + batch.index(axis) for axis in mixed] + [1 + batch.index(axis) for axis in rest]
     w = jnp.transpose(weight, (0, *order)).reshape(base, n, *(axis.size for axis in rest))
     picked = w[digits, jnp.arange(n)[None, :]]
     total = picked.sum(1) if box["log"] else picked.prod(1)
     value_axes, weight_axes = box.outputs[0].axes, box.outputs[1].axes
-    have = (own, *mixed)
+    have = (own, *mixed) if common else (own, *mixed, *rest)
     grid = jnp.transpose(grid, (*(have.index(axis) for axis in value_axes), *range(len(have), grid.ndim)))
     have = (own, *rest)
     return grid, jnp.transpose(total, tuple(have.index(axis) for axis in weight_axes))

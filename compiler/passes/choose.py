@@ -97,6 +97,9 @@ class Choosing:
 
     def judged(self, box: Box, rule: Any, auto: bool, reason: str) -> Box:
         verdict = rule.bias.value if hasattr(rule, "bias") else "unbiased"
+        if hasattr(rule, "verdict"):
+            told, why = rule.verdict(box, self.facts)
+            verdict, reason = told.value, why if why and not auto else reason
         if getattr(rule, "through", "weight") == "value" and box["distribution"].kind == "real" and self.facts.assumed(box):
             verdict, reason = "assumed", f"{reason}; {self.facts.assumed(box)}"
         found = {"auto": auto, "reason": reason, "verdict": verdict}

@@ -37,6 +37,7 @@ class Mvd:
     coupling: str = "antithetic"
     bias: ClassVar[Bias] = Bias.none
     axis: ClassVar[str] = "perturbation"
+    carried: ClassVar[bool] = False
     through: ClassVar[str] = "weight"
 
     def admits(self, box: Any, facts: Any) -> Diagnostic | None:
@@ -64,7 +65,7 @@ class Mvd:
                     weights.append(self.piece(choice, theta, slopes[e]))
         weights = [jnp.broadcast_to(w, x.shape) for w in weights]
         first = -sum(weights) if weights else jnp.zeros(x.shape)
-        return Points(jnp.stack([x, *(v.astype(x.dtype) for v in values)]), weights=jnp.stack([first, *weights]))
+        return Points(jnp.stack([x, *(jnp.broadcast_to(v, x.shape).astype(x.dtype) for v in values)]), weights=jnp.stack([first, *weights]))
 
     def pair(self, key: Any, x: Any) -> tuple[Any, Any]:
         """Two uniform variates for each element, coupled."""
