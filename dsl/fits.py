@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
+from pullback.compiler.analyses.bounds import against
 from pullback.compiler.diagnostic import Reported, an, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.network import Network
@@ -109,6 +110,10 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
     counts = told(ctx, the_counts, ctx, node)
     graph = finished(ctx, [*own, *wires], [output], node.name)
     types = {p.name: given_type(ctx, p.name) for p in given}
+    if not node.allow_biased and not work.found:
+        wrong = against(graph, goal.verb == "maximize", goal.value.span)
+        if wrong is not None:
+            work.report(wrong)
     return FitPlan(node.name, graph, goal.verb == "maximize", parameters, types, uses, counts, node.allow_biased, node.doc)
 
 

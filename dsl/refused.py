@@ -14,7 +14,7 @@ CONSTRUCTS = {
     "text": "texts and what reads them", "llm": "the text function `llm`", "judge": "the text function `judge`",
     "choice": "the text function `choice`", "one_of": "finite types of texts, `one_of(…)`",
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
-    "argmin": "`argmin`", "normalize": "`normalize … given …`", "diagrams": "diagrams and functors",
+    "argmin": "`argmin`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",
     "over model": "a guide under `over`", "full_rank": "the guide `full_rank`", "mean_field": "the guide `mean_field`",
@@ -27,8 +27,6 @@ RULES = frozenset("""
     critique words used measure loo group_normalize pathwise vimco nvil rebar relax arms
     zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())
-
-MODIFIERS = frozenset({"importance", "sir"})
 
 
 def pending(name: str, span: Span | None) -> Any:

@@ -311,5 +311,5 @@ def array_dtype(wire: Wire) -> Any:
 
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
-    "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
+    "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity, "estimate": identity,
     "points": points, "marginal": marginal, "forward": forward, "contract": contract, "scan": scan, "level": level}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses import bounds
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
@@ -15,7 +16,7 @@ Estimates = frozenset  # of (what, name, span, key): the estimates that a wire i
 
 def check(graph: Graph, allow_biased: bool = False) -> Graph:
     """The graph itself; `Reported` with every place where the estimate would be biased."""
-    found = Checking().graph(graph) + ruled(graph)
+    found = Checking().graph(graph) + ruled(graph) + bounds.check(graph)
     if found and not allow_biased:
         raise Reported(*found)
     return graph

@@ -7,6 +7,7 @@
     rows()             the rows of a plate that `subsample` drew
     values()           the values of a finite type, along its axis
     expectation(x)     the number that an objective denotes, where it was called
+    estimate(x)        an estimate of a log density (attributes `side`: under, over or nothing, `name`)
     forward(α, …)      one step of forward filtering: the new weights of a finite carry
     points(θ, …)       what a draw becomes: values and weights
     terms(t, …)        the last box: the objective as a sum of terms
@@ -22,4 +23,5 @@ from pullback.compiler.op import Op, define
 for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix", "level"):
     define(Op(_name, kind="estimator"))
 define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
+define(Op("estimate", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",), elementwise=True))
 define(Op("guard", kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))
