@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from pullback.compiler import ops as op
 from pullback.compiler.analyses import bounds
+from pullback.compiler.analyses.ranges import Values, parameters
+from pullback.compiler.analyses.smoothness import live
+from pullback.compiler.analyses.support import carriers
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
@@ -16,7 +19,7 @@ Estimates = frozenset  # of (what, name, span, key): the estimates that a wire i
 
 def check(graph: Graph, allow_biased: bool = False) -> Graph:
     """The graph itself; `Reported` with every place where the estimate would be biased."""
-    found = Checking().graph(graph) + ruled(graph) + bounds.check(graph)
+    found = Checking(graph).graph(graph) + ruled(graph) + bounds.check(graph)
     if found and not allow_biased:
         raise Reported(*found)
     return graph
@@ -30,6 +33,22 @@ def ruled(graph: Graph) -> list[Diagnostic]:
             for box in graph.walk() if box.op is op.draw and box.get("verdict") in ("biased", "numerical", "heuristic")]
 
 
+def held(graph: Graph) -> dict[Box, str]:
+    """The log densities of draws at their own parameters, of which those are under `stop` and the value is not: what is left out
+    of the derivative has mean zero (sticking the landing)."""
+    densities = [box for box in graph.walk() if box.op is op.density]
+    if not any(box.op is op.stop for box in graph.walk()) or not densities:
+        return {}
+    known, carrying = Values(graph), carriers(graph)
+    found = {}
+    for box in densities:
+        if box.inputs[0] in carrying and known.own(box):
+            drawn = known.drawn(box.inputs[0])
+            if any(a in carrying and b not in carrying for a, b in zip(parameters(drawn), parameters(box))):
+                found[box] = drawn.output.name
+    return found
+
+
 class Checking:
     """Follow every estimate to what reads it.
 
@@ -37,7 +56,9 @@ class Checking:
     draw) or `minibatch` (a sum of such rows).  Element by element anything may read rows, as may a loop over the same rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Graph) -> None:
+        self.held = held(whole)
+        self.live = live(whole) if self.held else frozenset()   # through which a derivative reaches the objective
         self.estimates: dict[Wire, Estimates] = {}
         self.inside: dict[Wire, frozenset] = {}
         self.loops: dict[Wire, object] = {}     # the index of a loop → who shares the draw of its rows
@@ -120,7 +141,11 @@ class Checking:
         """The estimates that the box's output is linear in; what it is not linear in is reported."""
         every = frozenset().union(*(self.of(wire) for wire in box.inputs))
         rows = frozenset(e for e in every if e[0] == "rows")
-        estimates = every - rows
+        estimates = frozenset(e for e in every - rows if e[0] != "held" or any(w in self.live for w in box.outputs))
+        if box.op is op.stop:
+            return frozenset(e for e in every if e[0] != "held")
+        if box in self.held:
+            return every | {("held", self.held[box], box.span, sites)}
         if box.op is op.expectation:
             return every | {("expectation", box["name"], box.span, sites)}
         if estimates and not self.linear(box):
@@ -174,6 +199,12 @@ class Checking:
     def nonlinear(box: Box, found: Estimates, name: str) -> Diagnostic:
         what, of, span, _ = sorted(found, key=lambda e: (e[0], e[1]))[0]
         text = " ".join(box.span.text.split()) if box.span is not None else name
+        if what == "held":
+            return Diagnostic(
+                "bias", f"`{text}` is not linear in the log density of `{of}`, whose parameters are held constant there: its "
+                "derivative is biased", box.span, "the part that is left out has mean zero in a sum only",
+                notes=((span, "the log density of the draw itself, under `stop`"),) if span else (),
+                help="`iwelbo_doubly` is the unbiased form for several draws; or take `stop` away")
         if what == "expectation" and f"{name}(" not in text:
             return Diagnostic(
                 "bias", f"`{text}` is not linear in `{of}(…)`, which is an expectation: its estimate is biased", box.span,
