@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from pullback.compiler.constraint import bijection
 from pullback.compiler.distribution import Distribution
+from pullback.compiler.type import EVENT_RANK
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Choice:
     def noise(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """The noise of `sample`, where the distribution splits its draws."""
         batch = tuple(1 if s else n for n, s in zip(self.batch, self.shared))
-        return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.event)
+        return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.before)
 
     @property
     def carries(self) -> tuple[str, ...]:
@@ -71,6 +72,12 @@ class Choice:
         transform = bijection(self.onto)
         values, slopes = measure(u, v, transform.inv(x), *parameters)
         return transform(values), slopes
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The event shape of what is pushed through the bijection."""
+        vector = self.onto is not None and EVENT_RANK.get(self.onto.name)
+        return tuple(bijection(self.onto).inverse_shape(self.event)) if vector else self.event
 
     @property
     def real(self) -> Any:

@@ -17,7 +17,6 @@ CONSTRUCTS = {
     "argmin": "`argmin`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",
-    "over model": "a guide under `over`", "full_rank": "the guide `full_rank`", "mean_field": "the guide `mean_field`",
     "prompt": "the type `prompt`", "complex": "`complex` arrays in a choice", "history": "an array that a loop fills and "
     "reads at a place that is no fixed number of steps back", "slice": "a slice whose ends are not known before the run",
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}

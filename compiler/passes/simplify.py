@@ -17,6 +17,9 @@ def simplify(graph: Graph) -> Graph:
     return _used(_merged(graph, {}, {}))
 
 
+LABELS = ("address", "name")  # that tell nothing of a value; but the name of a field is which one it is
+
+
 def key(value: Any) -> Any:
     """A hashable stand-in for an attribute."""
     if isinstance(value, dict):
@@ -43,7 +46,7 @@ def _merged(graph: Graph, seen: dict, same: dict[Wire, Wire]) -> Graph:
         if box.op.kind not in MERGED or box.rule is not None:
             boxes.append(box)
             continue
-        attributes = {name: value for name, value in box.attributes.items() if name not in ("address", "name")}
+        attributes = {name: value for name, value in box.attributes.items() if name not in LABELS or box.op.name == "field"}
         what = (box.op.name, inputs, key(attributes))
         if what in seen:
             same.update(zip(box.outputs, seen[what]))
