@@ -54,7 +54,9 @@ def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argum
                         argument.span, help=(near(key, fields) if key else "") or usage)
         if key in given:
             raise error("argument", f"`{name}` is given `{key}` twice", argument.span, help=usage)
-        given[key] = option(ctx, argument.value)
+        drawn = key in getattr(kind, "proposals", ()) and isinstance(argument.value, s.Call)
+        given[key] = option(ctx, argument.value) if not drawn else proposal(
+            ctx, argument.value.function.name, argument.value.arguments, argument.value)
     missing = [key for key, field in fields.items() if key not in given and field.default is dataclasses.MISSING
                and field.default_factory is dataclasses.MISSING]
     if missing:
@@ -113,8 +115,6 @@ def nested(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Any:
         if is_static(found):
             return found
         raise error("static", "an option must be known before the run", node.span, label=f"this is {describe(found)}")
-    if distribution.find(name):
-        return proposal(ctx, name, arguments, node)
     raise pending(name, node.span) or pending_rule(name, node.span) or error(
         "name", f"there is no schedule, rule or optimizer `{name}`", node.span,
         help=near(name, [*schedule.SCHEDULES, *registry.names(), *optimizer.names()]))
@@ -122,6 +122,8 @@ def nested(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Any:
 
 def proposal(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Proposal:
     """A distribution of known parameters."""
+    if not distribution.find(name):
+        raise error("name", f"there is no distribution `{name}`", node.span, help=near(name, distribution.names()))
     given = [(argument.name, option(ctx, argument.value)) for argument in arguments]
     for record in distribution.find(name):
         names = [field.name for field in record.fields]

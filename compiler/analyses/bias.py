@@ -28,7 +28,7 @@ def check(graph: Graph, allow_biased: bool = False) -> Graph:
 def ruled(graph: Graph) -> list[Diagnostic]:
     """The choices whose rule is biased or numerical."""
     return [Diagnostic("bias", f"`{box.output.name}` is drawn `by {box.rule.name}`, which is {box['verdict']}", box.span,
-                       "its derivative is not the derivative of the objective",
+                       box["reason"] if box["verdict"] == "numerical" else "its derivative is not the derivative of the objective",
                        help="say `allow biased` if that is meant, or choose another rule")
             for box in graph.walk() if box.op is op.draw and box.get("verdict") in ("biased", "numerical", "heuristic")]
 

@@ -61,7 +61,8 @@ def against(graph: Graph, maximize: bool, span: Span | None) -> Diagnostic | Non
     return Diagnostic(
         "bias", f"what this fit {verb}s lies {way} the exact value: the estimate of the log density of `{wrong[0].name}` errs {way}",
         span, "a bound from the wrong side", notes=((wrong[0].span, "estimated here"),) if wrong[0].span else (),
-        help=f"the density of a draw is estimated with what was drawn: `logp` of the trace itself, as `elbo` does, errs {'below' if maximize else 'above'}")
+        help="keep the trace that was drawn: `logp(q, t)` of `t ~ q` counts what was drawn with `t` among its draws, and errs above"
+        if maximize else "`using enum` is exact where the choices are finite")
 
 
 def mixed(sides: Sides) -> Diagnostic:

@@ -29,6 +29,7 @@ class Importance:
     k: int = 1
     bias: ClassVar[Bias] = Bias.none
     through: ClassVar[str] = "weight"
+    proposals: ClassVar[tuple[str, ...]] = ("q",)
 
     def __post_init__(self) -> None:
         if not hasattr(self.q, "record"):
@@ -39,7 +40,7 @@ class Importance:
     def admits(self, box: Any, facts: Any) -> Diagnostic | None:
         own, other = box["distribution"], self.q.record
         if own.kind != other.kind or own.rank or other.rank:
-            return facts.refuse(box, "rule", f"`{box.output.name}` can't be proposed by `{other.name}`: {own.name} draws "
+            return facts.refuse(box, "rule", f"`{box.output.name}` can't be proposed by `{other.name}`: `{own.name}` draws "
                                 f"{'ints' if own.kind == 'int' else 'reals'}")
         has, wide = values(box), self.q.region(region)
         if contained(has, wide) is False:
