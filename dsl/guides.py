@@ -46,7 +46,7 @@ def guide(ctx: Context, parameter: s.Parameter) -> tuple[Declared, dict[str, Any
             and ctx.find(node.function.name) is None:
         return automatic(ctx, node)
     from pullback.dsl.choices import source_of
-    found = source_of(ctx, node)
+    found = source_of(ctx, node) if isinstance(node, (s.Call, s.Name)) else ctx.value(node)
     if not isinstance(found, Model):
         raise error("kind", f"a guide is a model, and this is {describe(found)}", node.span)
     return own(ctx, found, node)
