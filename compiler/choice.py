@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from pullback.compiler.constraint import bijection
 from pullback.compiler.distribution import Distribution
+from pullback.compiler.type import EVENT_RANK
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +31,54 @@ class Choice:
     dtype: Any = None
     drawn: list[Any] = field(default_factory=list)  # the noise of each call of `sample`
     scanned: Any = None     # the site's key and the noise of this step under it, drawn before the loop
+    box: Any = None         # where the choice stands, for what is said of it
 
     def sample(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """Draws [*shape, *batch, *event] with their pathwise derivative."""
         values = self._base_sample(key, tuple(shape))
         return values if self.onto is None else bijection(self.onto)(values)
 
+    def push(self, noise: Any) -> Any:
+        """Values [n, *batch, *event] of noise [n, *batch, *event] (1 along shared axes), with their pathwise derivative."""
+        values = self.distribution.noise.push(noise, *self.parameters)
+        event = values.shape[values.ndim - len(self.event):]
+        values = jnp.broadcast_to(values, (noise.shape[0], *self.batch, *event))
+        return values if self.onto is None else bijection(self.onto)(values)
+
     def noise(self, key: Any, shape: tuple[int, ...] = ()) -> Any:
         """The noise of `sample`, where the distribution splits its draws."""
         batch = tuple(1 if s else n for n, s in zip(self.batch, self.shared))
-        return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.event)
+        return self.distribution.noise.draw(key, (*shape, *batch), self.real, self.before)
+
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """The parameters that may carry a derivative."""
+        found = self.box.get("carries") if self.box is not None else None
+        return tuple(f.name for f in self.distribution.fields) if found is None else found
+
+    def logit(self) -> Any:
+        """The logit of a coin, [*batch] or 1 along the axes that no parameter has."""
+        (p,) = self.parameters
+        p = jnp.asarray(p, self.real)
+        return p if self.distribution.fields[0].name == "logits" else jnp.log(p) - jnp.log1p(-p)
+
+    def place(self, name: str) -> int:
+        return [f.name for f in self.distribution.fields].index(name)
+
+    def perturbed(self, name: str, x: Any, u: Any, v: Any) -> tuple[Any, Any]:
+        """The measure-valued derivative in a parameter, at the draw x: values and slopes [e, *batch]."""
+        measure, parameters = self.distribution.measures[name], tuple(map(jax.lax.stop_gradient, self.parameters))
+        if self.onto is None:
+            return measure(u, v, x, *parameters)
+        transform = bijection(self.onto)
+        values, slopes = measure(u, v, transform.inv(x), *parameters)
+        return transform(values), slopes
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The event shape of what is pushed through the bijection."""
+        vector = self.onto is not None and EVENT_RANK.get(self.onto.name)
+        return tuple(bijection(self.onto).inverse_shape(self.event)) if vector else self.event
 
     @property
     def real(self) -> Any:

@@ -48,17 +48,28 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Law:
+    """What is known of one number of noise: its mirror image, which has the same law; the value at a probability; the nodes
+    and weights of its Gaussian quadrature (`nodes(n)`: [n] and [n], exact for polynomials up to degree 2n − 1)."""
+
+    mirror: Callable[..., Any]
+    quantile: Callable[..., Any]
+    nodes: Callable[[int], tuple[Any, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Noise:
     """A draw split in two: noise that owes nothing to the parameters, and a map of noise and parameters to a value.
 
     `draw(key, shape, dtype, event)`: noise for a batch of `shape`; `event` is the event shape of the value.
-    `push(noise, *parameters)`: the value, by broadcasting.  sample = push(draw).
+    `push(noise, *parameters)`: the value, by broadcasting.  sample = push(draw).  `law`: of each number, where it is known.
     `log_density(noise, *parameters)`: log p(push(noise, *parameters)), where it is simpler than by the value.
     """
 
     draw: Callable[..., Any]
     push: Callable[..., Any]
     log_density: Callable[..., Any] | None = None
+    law: Law | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,7 @@ class Distribution:
     jumps_in: frozenset[str] = frozenset()          # fields in which log p is not continuous (uniform: low, high)
     refused: Mapping[str, str] = field(default_factory=dict)  # field → why no derivative may be asked in it
     mean: Callable[..., Any] | None = None          # (*parameters) -> the mean, where it has a closed form
+    measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # field → its measure-valued derivative
     observed: str = ""                              # why it can only be observed, where it can't be drawn (censored values)
     periodic: bool = False                          # an angle: the pathwise derivative is right for periodic readers only
     doc: str = ""

@@ -58,8 +58,20 @@ class Forward:
             "a sum", span=span, label="all combinations of all elements would be evaluated", help="`by reinforce` is unbiased here"),
             drawn[0]["address"] if drawn else None, self.box["name"], reason)
 
+    def once(self) -> None:
+        """A choice whose rule perturbs it, or pairs its points, may not decide the next step: each step would be one alone."""
+        for b in self.body.walk():
+            if b.op is op.draw and not getattr(b.rule, "carried", True) and (
+                    b["address"] in self.box["past"] or b["address"] in self.drivers()):
+                raise NotEnumerable(Diagnostic(
+                    "cost", f"`{b.output.name}` is drawn `by {b.rule.name}` in a loop, and later steps depend on it", b.span,
+                    "every step would have to be varied alone", notes=((self.box.span, "the loop"),) if self.box.span else (),
+                    help="a loop of a few steps is fine; `by reinforce` is unbiased in any"), b["address"], self.box["name"],
+                    "later steps depend on it")
+
     def write(self) -> None:
         self.separate()
+        self.once()
         names, box, body = self.placing.names, self.box, self.body
         inner, work = dict(self.weights), Region()
         kept = [i for i in range(self.count) if i not in self.finite]

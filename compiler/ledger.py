@@ -20,6 +20,7 @@ class Choice:
     line: int | None
 
 
+SIDES = {"under": "its log density at a given trace: the mean lies below", "over": "its log density at its own draw: the mean lies above"}
 SOUND = ("exact", "unbiased", "assumed", "reweighted")
 
 
@@ -70,6 +71,9 @@ def ledger(graph: Graph, name: str, allowed: bool = False) -> Ledger:
             rows.append(row(box, shortest(box["address"], addresses)))
         elif box.op is op.plate and box.rule is not None:
             rows.append(Choice(box["index"], written(box.rule), "rows of the loop, the rest by weight", "unbiased", True,
+                               box.span.source.name if box.span else None, box.span.line if box.span else None))
+        elif box.op is op.estimate and box["side"]:
+            rows.append(Choice(box["name"], "estimate", SIDES[box["side"]], "unbiased", True,
                                box.span.source.name if box.span else None, box.span.line if box.span else None))
     return Ledger(name, tuple(rows), allowed)
 

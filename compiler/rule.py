@@ -75,10 +75,15 @@ class Choice(Protocol):
 @runtime_checkable
 class PointsRule(Protocol):
     """Random boxes.  Only `points` must be written; the rest has these meanings when left out:
-    bias: `Bias.none`; axis: "points" (fresh noise downstream; "finite": noise downstream is shared); center: None
-    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight".
+    bias: `Bias.none`; axis: "points" (fresh noise downstream; "finite": noise downstream is shared; "perturbation"); center: None
+    (or "k", "particles": leave-one-out over that axis); admits: always; init: no state; through: "weight"; carried: True (may
+    later steps of a loop depend on the choice?); verdict: `bias` itself, with no further reason; plain: False (is its one point
+    what `choice.sample` gave?).
     log_weights(choice, values): the log weights [K, *batch] of values that `points` gave, where they owe nothing else to
-    the key; with it, a loop weighs all its steps at once when it has ended."""
+    the key; with it, a loop weighs all its steps at once when it has ended.
+
+    On the axis "perturbation", which all choices share, point 0 is what was drawn, the further points are varied for this
+    choice alone, and the weights are pieces of value 0 that are added to 1."""
 
     bias: ClassVar[Bias]
 

@@ -23,7 +23,7 @@ from pullback.dsl.modes import Sampling, Site
 from pullback.dsl.refused import pending
 from pullback.dsl.statements import NOTHING, run, targets
 from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Dist, Filled, Flat, Marginal, Model, Poisoned, Record, Tuple,
-                                 describe, is_size, is_static)
+                                 change, describe, is_size, is_static)
 
 Given = list[tuple[str | None, Any, Span]]
 
@@ -79,6 +79,8 @@ def apply(ctx: Context, function: Any, node: Any, given: Given, span: Span) -> A
         return value_of(ctx, given, span)
     if function.name == "len":
         return length(ctx, given, span)
+    if function.name == "stop" and len(given) == 1 and isinstance(given[0][1], (Model, Marginal, Record)):
+        return stopped(ctx, given[0][1], span)
     positional = [value for name, value, _ in given if name is None]
     found = op.function(function.name, len(positional))
     if len(given) == 1 and given[0][0] is None and is_static(given[0][1]):
@@ -86,6 +88,15 @@ def apply(ctx: Context, function: Any, node: Any, given: Given, span: Span) -> A
         if now is not None:
             return now
     return apply_op(ctx, found, given, span)
+
+
+def stopped(ctx: Context, value: Any, span: Span) -> Any:
+    """A model or a trace with all its numbers held constant."""
+    def now(wire: Wire) -> Wire:
+        if isinstance(wire.type, Array) and wire.type.kind in ("int", "bool"):
+            return wire
+        return ctx.writer.emit(op.stop, (wire,), span=span, types=(wire.type,), base=ctx.writer.title(wire) or "")[0]
+    return change(value, now)
 
 
 def apply_op(ctx: Context, found: Op, given: Given, span: Span) -> Any:

@@ -108,7 +108,8 @@ def indexed(ctx: Context, base: Any, places: list[Any], span: Span) -> Any:
     match base:
         case Record(fields):
             fields = {name: indexed(ctx, item, places, span) for name, item in fields.items()}
-            return Record(fields, base.model, None if base.value is None else indexed(ctx, base.value, places, span))
+            return Record(fields, base.model, None if base.value is None else indexed(ctx, base.value, places, span),
+                          None if base.hidden is None else indexed(ctx, base.hidden, places, span), base.origin)
         case Tuple(items) if known(places[0]):
             if not 0 <= places[0] < len(items):
                 raise error("index", f"a tuple of {len(items)} has no item {places[0]}", span)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
+from pullback.compiler.analyses.bounds import against
 from pullback.compiler.diagnostic import Reported, an, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.network import Network
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Params, Type, same_shape
+from pullback.dsl import guides
 from pullback.dsl import syntax as s
 from pullback.dsl.calls import number
 from pullback.dsl.check import static_names
@@ -109,6 +111,10 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
     counts = told(ctx, the_counts, ctx, node)
     graph = finished(ctx, [*own, *wires], [output], node.name)
     types = {p.name: given_type(ctx, p.name) for p in given}
+    if not node.allow_biased and not work.found:
+        wrong = against(graph, goal.verb == "maximize", goal.value.span)
+        if wrong is not None:
+            work.report(wrong)
     return FitPlan(node.name, graph, goal.verb == "maximize", parameters, types, uses, counts, node.allow_biased, node.doc)
 
 
@@ -138,10 +144,6 @@ def refuse(clause: Any) -> None:
             raise pending("draw", clause.span)
         case s.Goal(verb) if verb in ("improve", "validate"):
             raise pending(verb, clause.span)
-        case s.Over(parameters):
-            for parameter in parameters:
-                if isinstance(parameter.type, s.NamedType) and parameter.type.name == "model":
-                    raise pending("over model", parameter.span)
         case s.Counts(counts):
             for count in counts:
                 if count.word in CONSTRUCTS:
@@ -177,6 +179,12 @@ def the_parameter(ctx: Context, parameter: s.Parameter, declared: Declared, size
                   own: list[Wire]) -> Parameter:
     """One name under `over`: bound as an input of the goal, with its type and its start."""
     name, span = parameter.name, parameter.span
+    if isinstance(parameter.type, s.NamedType) and parameter.type.name == "model":
+        wire, tree, graph = guides.bound(ctx, parameter, declared, finished)
+        if graph_reads(graph):
+            raise error("static", f"the start of `{name}` reads `{graph_reads(graph)}`, which is not there yet", parameter.default.span)
+        own.append(wire)
+        return Parameter(name, tree, graph, span)
     type = type_of(ctx, parameter.type, sizes) if parameter.type is not None else None
     start, found = None, None
     if parameter.default is not None:
@@ -256,8 +264,9 @@ def unused(ctx: Context, over: list[s.Parameter], output: Wire) -> None:
     graph = ctx.writer.close(ctx.writer.block, [output])
     reads = {output, *(wire for box in graph.boxes for wire in box.inputs)}
     for parameter in over:
-        wire = ctx.scope.names[parameter.name].value
-        if isinstance(wire, Wire) and wire not in reads:
+        value = ctx.scope.names[parameter.name].value
+        wires = [value] if isinstance(value, Wire) else leaves(value)
+        if wires and not any(wire in reads for wire in wires):
             raise error("unused", f"`{parameter.name}` stands under `over`, and the goal does not read it", parameter.span,
                         help="take it out, or pass it to what should read it")
 

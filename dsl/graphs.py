@@ -10,6 +10,7 @@ from typing import Any, Mapping
 from pullback.compiler.diagnostic import ProgramError, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.type import Params, symbol
+from pullback.dsl import estimates
 from pullback.dsl import syntax as s
 from pullback.dsl.calls import objective_body
 from pullback.dsl.check import static_names
@@ -18,7 +19,7 @@ from pullback.dsl.matching import Kind, RecordOf, TupleOf, declared as type_of, 
 from pullback.dsl.models import density, enter, marginal, returned_of, trace_of, unfolded
 from pullback.dsl.modes import Sampling, Scoring, Site
 from pullback.dsl.statements import NOTHING, run
-from pullback.dsl.values import (WRONG, Declared, Marginal, Model, Poisoned, Record, Tuple, Undetermined, change,
+from pullback.dsl.values import (WRONG, Declared, Marginal, Model, Normalized, Poisoned, Record, Tuple, Undetermined, change,
                                  named_leaves)
 
 NONE: Mapping[str, Any] = {}
@@ -163,6 +164,8 @@ def trace_leaves(ctx: Context, trace: Record) -> list[tuple[str, Wire]]:
 
 
 def drawn_trace(ctx: Context, model: Any, declared: Declared, improper: bool = False) -> Record:
+    if isinstance(model, Normalized):
+        return estimates.normalized(ctx, model, ((declared.name,),), Site(declared.name, [], None, None, declared.node.span))
     hidden: tuple[str, ...] = ()
     while isinstance(model, Marginal):
         hidden, model = (*hidden, *model.names), unfolded(ctx, model.model, ())
@@ -199,7 +202,9 @@ def density_graph(declared: Declared, work: Work, arguments: Mapping[str, Any] =
     leaves = named_leaves(given, "")
     for name, wire in leaves:
         ctx.writer.bases[wire.name] = name
-    if isinstance(model, Marginal):
+    if isinstance(model, Marginal) and isinstance(model.method, estimates.Estimator):
+        output = estimates.density(ctx, model, given, False, declared.node.span, ((declared.name,),))
+    elif isinstance(model, Marginal):
         output = marginal(ctx, model, given, declared.node.span, ((declared.name,),))
     elif isinstance(model, Model):
         output, _ = density(ctx, model, Scoring(given), ((declared.name,),), declared.node.span)

@@ -16,16 +16,16 @@ from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import REAL
+from pullback.dsl import estimates
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
 from pullback.dsl.context import Activation, Binding, Call, Context, Scope, Tape, error, evaluates
 from pullback.dsl.pieces import whole
 from pullback.dsl.matching import fitted, listed
 from pullback.dsl.modes import Sampling, Scoring
-from pullback.dsl.refused import MODIFIERS, pending_rule
 from pullback.dsl.rules import known_before, rule_of
 from pullback.dsl.statements import NOTHING, run, targets
-from pullback.dsl.values import (WRONG, Declared, Filled, Marginal, Model, Poisoned, Record, describe, leaves, named_leaves,
+from pullback.dsl.values import (WRONG, Declared, Filled, Marginal, Model, Normalized, Poisoned, Record, describe, leaves, named_leaves,
                                  rebuild)
 
 # ---------------------------------------------------------------- arguments
@@ -208,18 +208,23 @@ def unfolded(ctx: Context, model: Any, path: tuple) -> Any:
         finally:
             ctx.work.calls.pop()
         if isinstance(inner, Marginal):
-            return Marginal(inner.model, inner.names, inner.method, model.name, model.span)
+            return replace(inner, label=model.name, span=model.span)
         model = inner
     return model
 
 
 def sampled(ctx: Context, model: Any, path: tuple, site: Any) -> Any:
     """The trace of a draw, as a record of wires."""
-    model = unfolded(ctx, model, path)
+    source, model = model, unfolded(ctx, model, path)
+    if isinstance(model, Normalized):
+        return replace(estimates.normalized(ctx, model, path, site), origin=source)
     if isinstance(model, Marginal):
         trace = sampled(ctx, model.model, path, site)
         fields = {name: value for name, value in trace.fields.items() if name not in model.names}
-        return Record(fields, model.name, trace.value)
+        if not isinstance(model.method, estimates.Estimator):
+            return Record(fields, model.name, trace.value)
+        left = Record({name: value for name, value in trace.fields.items() if name in model.names})
+        return Record(fields, model.name, trace.value, left, source)
     if not isinstance(model, Model):
         from pullback.dsl.distributions import draw_of
         return draw_of(ctx, site, model)
@@ -244,7 +249,10 @@ def scored(ctx: Context, model: Any, given: Record, span: Span | None, names: tu
     """The log density at a trace, and what the model returns there."""
     segment = (*ctx.segment(names[0] if names else model.name), *names[1:], model.name)
     path = (*ctx.path, segment)
-    model = unfolded(ctx, model, path)
+    source, model = model, unfolded(ctx, model, path)
+    if isinstance(model, Marginal) and isinstance(model.method, estimates.Estimator):
+        own = given.hidden is not None and estimates.alike(given.origin, source)
+        return estimates.density(ctx, model, given, own, span, path), None
     if isinstance(model, Marginal):
         return marginal(ctx, model, given, span, path), None
     if not isinstance(model, Model):
@@ -309,12 +317,21 @@ def marginalize(ctx: Context, node: s.Marginalize) -> Marginal:
     model = source_of(ctx, node.model)
     if not isinstance(model, (Model, Marginal)):
         raise error("kind", f"`marginalize` takes a model, and this is {describe(model)}", node.model.span)
-    if node.method.name in MODIFIERS:
-        raise pending_rule(node.method.name, node.method.span)
-    return Marginal(model, node.names, rule_of(ctx, (node.method,), "choice"), span=node.span)
+    estimated = node.method.name in estimates.METHODS
+    method = estimates.estimator(ctx, node.method) if estimated else rule_of(ctx, (node.method,), "choice")
+    return Marginal(model, node.names, method, span=node.span, node=node)
 
 
 @evaluates(s.Normalize)
 def normalize(ctx: Context, node: s.Normalize) -> Any:
-    from pullback.dsl.refused import pending
-    raise pending("normalize", node.span)
+    from pullback.dsl.choices import source_of
+    model, given = source_of(ctx, node.model), ctx.value(node.given)
+    if not isinstance(model, (Model, Marginal)):
+        raise error("kind", f"`normalize` takes a model, and this is {describe(model)}", node.model.span)
+    if not isinstance(given, Record):
+        raise error("kind", f"after `given` stands a record, and this is {describe(given)}", node.given.span, help="`{y = …}`")
+    if node.method.name not in estimates.METHODS:
+        raise error("kind", f"a model is normalized `using sir(…)` or `using importance(…)`, not `{node.method.name}`",
+                    node.method.span)
+    return Normalized(model, tuple(given.fields), estimates.estimator(ctx, node.method), span=node.span, node=node,
+                      given=Record(dict(given.fields)))

@@ -14,21 +14,18 @@ CONSTRUCTS = {
     "text": "texts and what reads them", "llm": "the text function `llm`", "judge": "the text function `judge`",
     "choice": "the text function `choice`", "one_of": "finite types of texts, `one_of(…)`",
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
-    "argmin": "`argmin`", "normalize": "`normalize … given …`", "diagrams": "diagrams and functors",
+    "argmin": "`argmin`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",
-    "over model": "a guide under `over`", "full_rank": "the guide `full_rank`", "mean_field": "the guide `mean_field`",
     "prompt": "the type `prompt`", "complex": "`complex` arrays in a choice", "history": "an array that a loop fills and "
     "reads at a place that is no fixed number of steps back", "slice": "a slice whose ends are not known before the run",
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}
 
 RULES = frozenset("""
-    mvd shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged importance sir quadrature gaussian
-    critique words used measure loo group_normalize straight_through gumbel pathwise vimco nvil rebar relax disarm arms
-    zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde stratified antithetic qmc control_variate
+    shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
+    critique words used measure loo group_normalize pathwise vimco nvil rebar relax arms
+    zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())
-
-MODIFIERS = frozenset({"importance", "sir"})
 
 
 def pending(name: str, span: Span | None) -> Any:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pullback.compiler import optimizer, schedule
+from pullback.compiler import distribution, optimizer, schedule
 from pullback.compiler import rule as registry
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
+from pullback.compiler.proposal import Proposal
 from pullback.compiler.rule import Computed
 from pullback.compiler.source import Span
 from pullback.dsl import syntax as s
@@ -61,7 +62,9 @@ def instance(ctx: Context | None, name: str, kind: Any, arguments: tuple[s.Argum
                         argument.span, help=(near(key, fields) if key else "") or usage)
         if key in given:
             raise error("argument", f"`{name}` is given `{key}` twice", argument.span, help=usage)
-        given[key] = option(ctx, argument.value, key in getattr(kind, "computed", ()))
+        drawn = key in getattr(kind, "proposals", ()) and isinstance(argument.value, s.Call)
+        given[key] = option(ctx, argument.value, key in getattr(kind, "computed", ())) if not drawn else proposal(
+            ctx, argument.value.function.name, argument.value.arguments, argument.value)
     missing = [key for key, field in fields.items() if key not in given and field.default is dataclasses.MISSING
                and field.default_factory is dataclasses.MISSING]
     if missing:
@@ -145,6 +148,24 @@ def nested(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Any:
     raise pending(name, node.span) or pending_rule(name, node.span) or error(
         "name", f"there is no schedule, rule or optimizer `{name}`", node.span,
         help=near(name, [*schedule.SCHEDULES, *registry.names(), *optimizer.names()]))
+
+
+def proposal(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Proposal:
+    """A distribution of known parameters."""
+    if not distribution.find(name):
+        raise error("name", f"there is no distribution `{name}`", node.span, help=near(name, distribution.names()))
+    given = [(argument.name, option(ctx, argument.value)) for argument in arguments]
+    for record in distribution.find(name):
+        names = [field.name for field in record.fields]
+        values = {key or (names[place] if place < len(names) else ""): value for place, (key, value) in enumerate(given)}
+        full = {field.name: values.get(field.name, field.default) for field in record.fields}
+        if set(values) <= set(names) and None not in full.values():
+            unfit = [key for key, value in full.items() if not isinstance(value, (int, float)) or isinstance(value, bool)]
+            if unfit:
+                raise error("static", f"`{unfit[0]}` of `{name}` in an option is a number known before the run", node.span)
+            return Proposal(record, tuple(full.values()))
+    ways = " or ".join(f"`{name}({', '.join(f.name for f in record.fields)})`" for record in distribution.find(name))
+    raise error("argument", f"these are not the parameters of `{name}`", node.span, help=f"it is {ways}")
 
 
 def optimizer_of(ctx: Context | None, node: s.Rule) -> Any:

@@ -32,11 +32,14 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """`{x = …, t}`.  The trace of a model is one, with the model's name and what the model returned (`value(t)`)."""
+    """`{x = …, t}`.  The trace of a model is one, with the model's name and what the model returned (`value(t)`); of a model
+    whose density is estimated, `origin` is that model and `hidden` what was drawn beside the trace."""
 
     fields: Mapping[str, Any]
     model: str = ""
     value: Any = None
+    hidden: Any = None
+    origin: Any = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,10 +129,18 @@ class Marginal:
     method: Any
     label: str = ""
     span: Span | None = None
+    node: Any = None
 
     @property
     def name(self) -> str:
         return self.label or self.model.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalized(Marginal):
+    """`normalize m given {…} using r`: the model of what is not given; `names` are those that are."""
+
+    given: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,7 @@ def leaves(value: Any) -> list[Wire]:
             return [value]
         case Record(fields):
             found = [wire for item in fields.values() for wire in leaves(item)]
-            return found + leaves(value.value)
+            return found + leaves(value.value) + leaves(value.hidden)
         case Tuple(items):
             return [wire for item in items for wire in leaves(item)]
         case Filled(_, pieces):
@@ -176,6 +187,8 @@ def leaves(value: Any) -> list[Wire]:
             return list(value.parameters)
         case Model():
             return [wire for item in value.arguments.values() for wire in leaves(item)]
+        case Normalized():
+            return leaves(value.model) + leaves(value.given)
         case Marginal():
             return leaves(value.model)
     return []
@@ -188,7 +201,7 @@ def rebuild(value: Any, wires: Iterator[Wire]) -> Any:
             return next(wires)
         case Record(fields):
             fields = {name: rebuild(item, wires) for name, item in fields.items()}
-            return replace(value, fields=fields, value=rebuild(value.value, wires))
+            return replace(value, fields=fields, value=rebuild(value.value, wires), hidden=rebuild(value.hidden, wires))
         case Tuple(items):
             return Tuple(tuple(rebuild(item, wires) for item in items))
         case Filled(_, pieces):
@@ -197,6 +210,8 @@ def rebuild(value: Any, wires: Iterator[Wire]) -> Any:
             return replace(value, parameters=tuple(next(wires) for _ in value.parameters))
         case Model():
             return replace(value, arguments={name: rebuild(item, wires) for name, item in value.arguments.items()})
+        case Normalized():
+            return replace(value, model=rebuild(value.model, wires), given=rebuild(value.given, wires))
         case Marginal():
             return replace(value, model=rebuild(value.model, wires))
     return value

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pullback.compiler.rule import Bias, Points, PointsRule, PullbackRule, rule
     from pullback.notebook import load_ipython_extension
     from pullback.program import Fit, Model, Objective, Program, load, loads
+    from pullback.tune import variance
 
 PUBLIC = {
     "ArgumentError": "pullback.compiler.diagnostic",
@@ -39,6 +40,7 @@ PUBLIC = {
     "loads": "pullback.program",
     "optimizer": "pullback.compiler.optimizer",
     "rule": "pullback.compiler.rule",
+    "variance": "pullback.tune",
 }
 MODULES = frozenset({"testing"})
 

@@ -59,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
     ledger.add_argument("target", metavar="FILE[:NAME]", help=f"{PROGRAM}, and the objective or fit in it")
     inputs(ledger)
 
+    tune = command("tune", "variance, time and variance × time of the admissible rules, and the best as program text",
+                   "Of a fit: its objective, at its starts or at `--params`; of an objective, `--set` gives its numbers.")
+    tune.add_argument("target", metavar="FILE:OBJECTIVE", help=f"{PROGRAM}, and the objective or fit in it")
+    inputs(tune)
+    tune.add_argument("--params", metavar="FILE", help="parameters: the `params.safetensors` of a fit")
+    tune.add_argument("--draws", type=positive, default=400, metavar="N", help="estimates that a variance is told from (400)")
+
     methods = command("methods", "the standard library: what there is, and how it is used")
     methods.add_argument("name", nargs="?", metavar="NAME", help="one of them: its page")
 

@@ -128,6 +128,30 @@ def ledger(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def tune(arguments: argparse.Namespace) -> int:
+    from pullback import data, outputs
+    from pullback.program import Fit
+    from pullback.tune import variance
+    program, declared = target(arguments, ["objectives", "fits"])
+    settings = settings_of(arguments.set)
+    params = outputs.read_params(arguments.params) if arguments.params else None
+    if isinstance(declared, Fit):
+        given = data.collect(arguments.data, {n: t for n, t in declared.given.items() if n not in settings})
+        params = declared.at(arguments.seed, given, **settings) if params is None else params
+    else:
+        numbers = {name: settings.pop(name) for name in list(settings) if declared.parameters.get(name) == "real"}
+        needed = {name: type for name, type in declared.parameters.items()
+                  if name not in settings and name not in numbers and name not in (params or {})}
+        given = data.collect(arguments.data, needed)
+        reals = {name for name in given if declared.parameters[name].startswith(("real", "positive", "unit", "simplex"))}
+        params = {**(params or {}), **numbers, **{name: given.pop(name) for name in reals}}
+    found = variance(declared, params, given, key=arguments.seed, draws=arguments.draws, **settings)
+    heads, rows = found.cells()
+    table(heads, rows, sys.stdout)
+    print(f"\n{found.best.text}")
+    return 0
+
+
 def methods(arguments: argparse.Namespace) -> int:
     from pullback import catalog
     if arguments.name is not None:
@@ -150,8 +174,8 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"check": check, "fmt": fmt, "fit": fit, "eval": evaluate, "draw": draw, "ledger": ledger, "methods": methods,
-            "explain": explain}
+COMMANDS = {"check": check, "fmt": fmt, "fit": fit, "eval": evaluate, "draw": draw, "ledger": ledger, "tune": tune,
+            "methods": methods, "explain": explain}
 
 
 # ---------------------------------------------------------------- what they share

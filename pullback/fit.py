@@ -143,8 +143,14 @@ class Fit:
         plan, arrays = self.prepare(data or {}, **{"steps": 1, **settings})
         runner.finite(jax.tree.map(jax.numpy.asarray, arrays))
         if params is None:
-            params = constrain(plan.variables, start(plan.variables, key, {}))
+            params = self.at(key, data, **settings)
         return estimate(plan.function, key, params, arrays, draws)
+
+    def at(self, seed: Any, data: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+        """The parameters that a run begins with."""
+        key = jax.random.key(seed) if isinstance(seed, int) else seed
+        plan, _ = self.prepare(data or {}, **{"steps": 1, **settings})
+        return constrain(plan.variables, start(plan.variables, key, {}))
 
     def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
         """As the command line asks for what it draws: at the sizes of the data, where there are any."""

@@ -162,6 +162,11 @@ class Estimate:
 
 def estimate(function: Function, key: Any, params: Mapping[str, Any], data: Mapping[str, Any], draws: int) -> Estimate:
     """Estimate an objective and its gradient `draws` times, one after another on the device."""
+    return estimator(function, params, data, draws)(key)
+
+
+def estimator(function: Function, params: Mapping[str, Any], data: Mapping[str, Any], draws: int) -> Callable[[Any], Estimate]:
+    """The same as a function of the key, compiled at its first call."""
     f, data = function.specialize(params, **data).known(data)
     data = jax.tree.map(jnp.asarray, data)
 
@@ -178,13 +183,13 @@ def estimate(function: Function, key: Any, params: Mapping[str, Any], data: Mapp
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype),
                              jax.eval_shape(lambda: f.value_and_grad(key, params, **data)))
         return jax.lax.scan(once, (zeros, zeros), (jnp.arange(1, draws + 1), jax.random.split(key, draws)))[0]
-    (value, gradient), (square, gradient_squares) = run(key, dict(params), data)
-
     def error(squares: Any) -> float:
         """The squared standard error of a mean, all coordinates together."""
         return float(squares.sum()) / max(draws - 1, 1) / draws
 
-    def norm(name: str) -> tuple[float, float]:
-        return (float(sum(jnp.sum(mean ** 2) for mean in jax.tree.leaves(gradient[name]))) ** 0.5,
-                sum(map(error, jax.tree.leaves(gradient_squares[name]))) ** 0.5)
-    return Estimate(float(value), error(square) ** 0.5, {name: norm(name) for name in gradient})
+    def told(key: Any) -> Estimate:
+        (value, gradient), (square, squares) = jax.block_until_ready(run(key, dict(params), data))
+        norms = {name: (float(sum(jnp.sum(mean ** 2) for mean in jax.tree.leaves(gradient[name]))) ** 0.5,
+                        sum(map(error, jax.tree.leaves(squares[name]))) ** 0.5) for name in gradient}
+        return Estimate(float(value), error(square) ** 0.5, norms)
+    return told

@@ -8,8 +8,9 @@ import jax
 
 from pullback.backends.xla.compiled import Argument, Specialized, environment, evaluate, put
 from pullback.backends.xla.simulate import opened, simulate
+from pullback.compiler import ops as op
 from pullback.compiler import pipeline
-from pullback.compiler.diagnostic import ArgumentError, Diagnostic
+from pullback.compiler.diagnostic import ArgumentError, Diagnostic, ProgramError
 from pullback.compiler.ir import Graph
 from pullback.dsl import elaborate
 from pullback.dsl.values import Declared, Undetermined
@@ -33,6 +34,11 @@ class Density(Function):
 
     def _make(self, graph: Graph, over: tuple[str, ...] = ()) -> Specialized:
         stages = pipeline.stages(graph)
+        for box in stages["checked"].walk():
+            if box.op is op.estimate:
+                raise ProgramError([Diagnostic(
+                    "density", f"the log density of `{box['name']}` is an estimate: it is no number without a key", box.span,
+                    help="take `logp` of it in an objective")])
         final = stages["estimator"]
 
         def value(key: Any, params: Any, data: Any) -> Any:

@@ -21,7 +21,7 @@ from pullback.compiler.ir import Axis, Box, Graph, Wire
 
 PLUS = 3  # terms in one row, above which a circle adds them first
 REDUCTIONS = frozenset({"logsumexp", "max", "min", "prod", "mean", "sum", "reduce"})
-SUMS = frozenset({"density", "factor", "add", "sub", "neg", "where", "stack_axis", "expectation", "mul", "div", "reduce", "sum",
+SUMS = frozenset({"density", "factor", "add", "sub", "neg", "where", "stack_axis", "expectation", "estimate", "mul", "div", "reduce", "sum",
                   "mean"})
 
 

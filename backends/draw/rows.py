@@ -11,7 +11,7 @@ from pullback.backends.draw.strands import NONE, VALUE, WEIGHT
 from pullback.backends.draw.terms import Term, sign, terms_of, times
 from pullback.compiler.ir import Box, Graph, Wire
 
-TRANSPARENT = frozenset({"stack_axis", "expectation", "guard"})
+TRANSPARENT = frozenset({"stack_axis", "expectation", "estimate", "guard"})
 
 
 @dataclass

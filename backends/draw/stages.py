@@ -53,7 +53,7 @@ def scene_of(graph: Graph, stage: str, parameters: Collection[str] | None, sourc
         scene = listing(graph, source)
         scene.words = title.ledger(graph)
         return scene
-    flat = any(box.op.kind == "estimator" for box in graph.walk() if box.op.name != "expectation")
+    flat = any(box.op.kind == "estimator" for box in graph.walk() if box.op.name not in ("expectation", "estimate"))
     if not flat or stage in PROGRAMS:
         scene = structure(graph, stage, parameters)
         scene.words = title.ledger(graph) if stage == "checked" else []

@@ -39,7 +39,8 @@ def points(graph: Graph) -> list[str]:
     for box in boxes:
         axis = box.get("axis") if box.op.name == "points" else None
         if axis is not None:
-            found.append(f"{names[box['address']]}: {counted(axis)}")
+            whose = "δ" if axis.kind == "perturbation" else names[box["address"]]   # one axis for all that is perturbed
+            found.append(f"{whose}: {counted(axis)}")
             plates = [one for wire in box.outputs for one in wire.axes
                       if one.kind == "plate" and not one.name.endswith(".steps")]
             if axis.kind == "finite" and plates and not box.get("joint"):

@@ -71,8 +71,12 @@ def contract(box: Box, arrays: list[Factor]) -> Any:
     cost, *weights = arrays
     factors: list[Factor] = []
     logs: dict[str | None, list[Factor]] = {}
+    pieces: dict[Axis, list[Factor]] = {}
     for weight, kind, mixed in zip(weights, box["weights"], box["mixed"]):
-        if kind.log:
+        shared = next((axis for axis in kind.axes if axis.kind == "perturbation"), None)
+        if shared is not None:
+            pieces.setdefault(shared, []).append(weight)
+        elif kind.log:
             weight = reduced(weight, mixed, jnp.sum)
             if kind.center == "k":
                 own = next((a for a in kind.axes if a.kind == "points"), None)
@@ -91,11 +95,22 @@ def contract(box: Box, arrays: list[Factor]) -> Any:
             particles = next((a for a in axes if a.kind == "particles"), None)
             weight = centered(weight, particles) if particles is not None else weight
         factors.append(weight)
+    for axis, group in pieces.items():
+        weight = at_first(added(group), axis)
+        cost = shielded(cost, weight)
+        factors.append(weight)
     total = einsum([cost, *factors], box["keep"])
     count = 1
     for axis in box["mean"]:
         count *= axis.size
     return total / count if count > 1 else total
+
+
+def at_first(pieces: Factor, axis: Axis) -> Factor:
+    """The weight on a perturbation axis: 1 at slot 0, plus the pieces of the sites."""
+    array, have = pieces
+    first = jnp.zeros(axis.size, array.dtype).at[0].set(1.0)
+    return array + along((first, (axis,)), have), have
 
 
 def shielded(cost: Factor, weight: Factor) -> Factor:

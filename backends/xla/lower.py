@@ -20,6 +20,7 @@ from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 from pullback.compiler.type import Array
 
 Env = dict[str, Any]
+WEIGHING = ("points", "contract", "spread", "stack_axis", "score", "running")  # make or move weights, whose derivative is all
 
 
 def evaluate(graph: Graph, env: Env, key: Any) -> tuple[Any, ...]:
@@ -73,6 +74,7 @@ class Run:
     def __init__(self, env: Env, keys: Keys):
         self.env, self.keys = env, keys
         self.noise: dict[str, Any] = {}  # of the sites drawn in this graph
+        self.parts: dict[str, tuple[Any, Any]] = {}     # of what is perturbed: slot 0, and all others
 
     def inner(self, env: Env, keys: Keys) -> Run:
         """The evaluation of a region of one of the graph's boxes."""
@@ -89,7 +91,38 @@ class Run:
 
     def meaning(self, box: Box) -> tuple[Any, ...]:
         """The arrays of a box's outputs."""
-        return MEANING.get(box.op.name, pure)(self, box)
+        meaning = MEANING.get(box.op.name, pure)
+        axis = next((axis for axis in box.axes if axis.kind == "perturbation"), None)
+        if axis is None or box.regions or box.op.name in WEIGHING or any(axis not in w.axes for w in box.outputs):
+            return meaning(self, box)
+        return self.perturbed(box, axis, meaning)
+
+    def perturbed(self, box: Box, axis: Axis, meaning: Callable) -> tuple[Any, ...]:
+        """Slot 0 with its derivative; all other slots, whose weights have value 0, without one."""
+        found = []
+        for part, size in enumerate((1, axis.size - 1)):
+            inner = self.inner({wire.name: self.part(wire, axis, part) for wire in box.inputs}, self.keys)
+            found.append(meaning(inner, resized(box, axis, size)))
+        outputs = []
+        for wire, *parts in zip(box.outputs, *found):
+            self.parts[wire.name] = tuple(parts)
+            outputs.append(jnp.concatenate(parts, wire.axes.index(axis)))
+        return tuple(outputs)
+
+    def part(self, wire: Wire, axis: Axis, part: int) -> Any:
+        """An array at slot 0 (part 0), or at all others without its derivative."""
+        array = self.env[wire.name]
+        if axis in wire.axes:
+            array = self.parts[wire.name][part] if wire.name in self.parts else jax.lax.slice_in_dim(
+                array, part, 1 if part == 0 else axis.size, axis=wire.axes.index(axis))
+        return jax.tree.map(jax.lax.stop_gradient, array) if part else array
+
+
+def resized(box: Box, axis: Axis, size: int) -> Box:
+    """The box with another size of one axis."""
+    def now(wires: tuple[Wire, ...]) -> tuple[Wire, ...]:
+        return tuple(replace(w, axes=tuple(replace(a, size=size) if a == axis else a for a in w.axes)) for w in wires)
+    return box.but(inputs=now(box.inputs), outputs=now(box.outputs))
 
 
 def pure(run: Run, box: Box) -> tuple[Any, ...]:
@@ -312,5 +345,5 @@ def array_dtype(wire: Wire) -> Any:
 MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
-    "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract, "scan": scan,
-    "level": level, "score": score, "running": running}
+    "estimate": identity, "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract,
+    "scan": scan, "level": level, "score": score, "running": running}

@@ -1,6 +1,8 @@
 """Random choices in JAX: the points and weights of each site, laid out over the axes of its wires."""
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -23,6 +25,8 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
     key = run.keys.of(box["address"])
     if scanned is not None:
         choice = Choice(**{**choice.__dict__, "scanned": (key, scanned)})
+    if own is not None and own.kind == "perturbation":
+        return perturbed(run, box, choice, key, batch)
     if box["marginal"]:
         values, weight, log, common = choice.support(), choice.log_probabilities(), True, True
     else:
@@ -34,7 +38,7 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
     if weight is not None:
         weight = laid_weight(run, box, weight, log, batch)
     if box["joint"]:
-        return joint(box, choice, values, weight, batch)
+        return joint(box, choice, values, weight, batch, common)
     result = [values_of(values, common, own, batch, value)]
     if len(box.outputs) > 1:
         result.append(with_own(weight, own, batch, box.outputs[1].axes))
@@ -93,7 +97,7 @@ def chosen(run: Any, box: Box, batch: tuple[Axis, ...], event: tuple[int, ...]) 
         else:
             arrays.append(laid(array, axes, batch))
     return Choice(box["distribution"], tuple(arrays), tuple(axis.size for axis in batch),
-                  tuple(axis.kind in SHARED for axis in batch), event, support_size(box), box.get("onto"))
+                  tuple(axis.kind in SHARED for axis in batch), event, support_size(box), box.get("onto"), box=box)
 
 
 def values_of(values: Any, common: bool, own: Axis | None, batch: tuple[Axis, ...], wire: Any) -> Any:
@@ -109,7 +113,54 @@ def with_own(array: Any, own: Axis | None, batch: tuple[Axis, ...], axes: tuple[
     return jnp.moveaxis(array, 0, axes.index(own))
 
 
-def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis, ...]) -> tuple[Any, ...]:
+def perturbed(run: Any, box: Box, choice: Choice, key: Any, batch: tuple[Axis, ...]) -> tuple[Any, ...]:
+    """A choice on the shared axis: slot 0 what was drawn, its own slots its perturbed values, at all others the draw again,
+    with the same noise, where what it depends on is perturbed there.
+
+    Parameters are read at slot 0 for all but those.  Weights are pieces of value 0, added in the contraction."""
+    own, start, size = box["axis"], box["slot"], box["axis"].size
+    here, varies = [], False
+    for f, p in zip(choice.distribution.fields, choice.parameters):
+        varies = varies or jnp.ndim(p) > len(batch) + f.rank
+        here.append(p[0] if jnp.ndim(p) > len(batch) + f.rank else p)
+    found = box.rule.points(key, replace(choice, parameters=tuple(here)), None)
+    values, weights = found.values, jnp.broadcast_to(found.weights, (found.values.shape[0], *choice.batch))
+    if box.get("masked"):
+        taken = box.inputs[-1]
+        mask, axes = run[taken], taken.axes
+        if own in axes:
+            mask, axes = jnp.take(mask, 0, axes.index(own)), tuple(axis for axis in axes if axis != own)
+        weights = jnp.where(laid(mask, axes, batch)[None], weights, 0.0)
+    every = jnp.broadcast_to(values[0], (size, *values.shape[1:]))
+    if varies:
+        wide = tuple(p if jnp.ndim(p) > len(batch) + f.rank else p[None]
+                     for f, p in zip(choice.distribution.fields, choice.parameters))
+        again = replace(choice, parameters=wide, batch=(size, *choice.batch), shared=(True, *choice.shared))
+        every = again.sample(key, (1,))[0]
+    mixed = [axis for axis in batch if axis in box["joint"]]
+    front = [1 + batch.index(axis) for axis in mixed]
+    count = math.prod(axis.size for axis in mixed)
+    added = values[1:]
+    if mixed:  # slot (e, i): element i alone has its value e
+        lead = jnp.moveaxis(added, front, range(1, 1 + len(front)))
+        shape = lead.shape[1 + len(front):]
+        base = jnp.moveaxis(jnp.broadcast_to(values[:1], added.shape), front, range(1, 1 + len(front))).reshape(
+            len(added), 1, count, *shape)
+        lead = lead.reshape(len(added), 1, count, *shape)
+        alone = jnp.eye(count, dtype=bool).reshape(1, count, count, *[1] * len(shape))
+        added = jnp.where(alone, lead, base).reshape(len(added) * count, *(axis.size for axis in mixed), *shape)
+        added = jnp.moveaxis(added, range(1, 1 + len(front)), front)
+        rest = jnp.moveaxis(weights, front, range(1, 1 + len(front))).reshape(
+            len(weights), count, *(axis.size for axis in batch if axis not in box["joint"]))
+        weights = jnp.concatenate([rest[:1].sum(1), rest[1:].reshape(-1, *rest.shape[2:])])
+    every = jax.lax.stop_gradient(jnp.concatenate([every[:start], added.astype(every.dtype), every[start + len(added):]]))
+    piece = jnp.zeros((size, *weights.shape[1:]), weights.dtype).at[0].set(weights[0])
+    piece = piece.at[start:start + len(weights) - 1].set(weights[1:])
+    axes = box.outputs[0].axes
+    return jnp.moveaxis(every, 0, axes.index(own)), with_own(piece, own, batch, box.outputs[1].axes)
+
+
+def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis, ...], common: bool) -> tuple[Any, ...]:
     """All combinations of a finite choice's values over the elements of its mixed plates: [Kⁿ, n] values, [Kⁿ] weights."""
     own, mixed = box["axis"], [axis for axis in batch if axis in box["joint"]]
     rest = [axis for axis in batch if axis not in box["joint"]]
@@ -117,14 +168,19 @@ def joint(box: Box, choice: Choice, values: Any, weight: Any, batch: tuple[Axis,
     for axis in mixed:
         n *= axis.size
     base = values.shape[0]
+    if not common:  # [K, *batch]: every element has values of its own
+        lead = jnp.moveaxis(values, [1 + batch.index(axis) for axis in mixed], range(1, 1 + len(mixed)))
+        lead = lead.reshape(base, n, *lead.shape[1 + len(mixed):])
     digits = (jnp.arange(own.size)[:, None] // base ** jnp.arange(n)[None, :]) % base
-    grid = values[digits].reshape(own.size, *(axis.size for axis in mixed), *values.shape[1:])
+    event = values.shape[1:] if common else lead.shape[2:]
+    grid = (values[digits] if common else lead[digits, jnp.arange(n)[None, :]]).reshape(
+        own.size, *(axis.size for axis in mixed), *event)
     order = [1 + batch.index(axis) for axis in mixed] + [1 + batch.index(axis) for axis in rest]
     w = jnp.transpose(weight, (0, *order)).reshape(base, n, *(axis.size for axis in rest))
     picked = w[digits, jnp.arange(n)[None, :]]
     total = picked.sum(1) if box["log"] else picked.prod(1)
     value_axes, weight_axes = box.outputs[0].axes, box.outputs[1].axes
-    have = (own, *mixed)
+    have = (own, *mixed) if common else (own, *mixed, *rest)
     grid = jnp.transpose(grid, (*(have.index(axis) for axis in value_axes), *range(len(have), grid.ndim)))
     have = (own, *rest)
     return grid, jnp.transpose(total, tuple(have.index(axis) for axis in weight_axes))

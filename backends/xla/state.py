@@ -73,12 +73,19 @@ def path_name(path: Sequence[Any]) -> str:
 
 def constrain(variables: Sequence[Variable], free: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by name, from the unconstrained space."""
-    return {v.name: bijection(v.type.constraint)(free[v.name]) if constrained(v.type) else free[v.name]
-            for v in variables}
+    return {v.name: pushed(v.type, free[v.name]) for v in variables}
 
 
-def constrained(type: Type) -> bool:
-    return isinstance(type, Array) and type.constraint is not None
+def pushed(type: Type, value: Any, back: bool = False) -> Any:
+    """A value of the unconstrained space through the bijection of its type (or back), those of a guide's arguments too."""
+    if isinstance(type, Params) and isinstance(type.tree, Mapping) and isinstance(value, Mapping):
+        return {name: pushed(type.tree[name], item, back) if name in type.tree else item for name, item in value.items()}
+    if isinstance(type, Mapping) and isinstance(value, Mapping):
+        return {name: pushed(type[name], item, back) if name in type else item for name, item in value.items()}
+    if isinstance(type, Array) and type.constraint is not None:
+        transform = bijection(type.constraint)
+        return transform.inv(value) if back else transform(value)
+    return value
 
 
 def start(variables: Sequence[Variable], key: Any, init: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def origin(variable: Variable, key: Any, init: Mapping[str, Any]) -> Any:
                 "argument", f"`{name}` is a `{type}`, and its start has shape {list(value.shape)}", variable.span))
     else:
         value = jax.tree.map(jnp.asarray, value)
-    free = bijection(type.constraint).inv(value) if constrained(type) else value
+    free = pushed(type, value, back=True)
     if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(free)):
         raise Reported(Diagnostic("argument", f"the start of `{name}` is not inside `{type}`", variable.span))
     return free

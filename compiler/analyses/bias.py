@@ -8,7 +8,10 @@
 from __future__ import annotations
 
 from pullback.compiler import ops as op
-from pullback.compiler.analyses.ranges import support_size
+from pullback.compiler.analyses import bounds
+from pullback.compiler.analyses.ranges import Values, parameters, support_size
+from pullback.compiler.analyses.smoothness import live
+from pullback.compiler.analyses.support import carriers
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
@@ -19,7 +22,7 @@ def check(graph: Graph, allow_biased: bool = False) -> Graph:
     """The graph, with the exact expectations that something non-linear reads marked (`nest` sums them out where they
     stand); `Reported` with every place where the estimate would be biased."""
     checking = Checking(graph)
-    found = checking.graph(graph) + ruled(graph)
+    found = checking.graph(graph) + ruled(graph) + bounds.check(graph)
     if found and not allow_biased:
         raise Reported(*found)
     return graph.map(lambda box: box.but(attributes={"exact": True}) if box.op is op.expectation and box.output in
@@ -29,9 +32,25 @@ def check(graph: Graph, allow_biased: bool = False) -> Graph:
 def ruled(graph: Graph) -> list[Diagnostic]:
     """The choices whose rule is biased or numerical."""
     return [Diagnostic("bias", f"`{box.output.name}` is drawn `by {box.rule.name}`, which is {box['verdict']}", box.span,
-                       "its derivative is not the derivative of the objective",
+                       box["reason"] if box["verdict"] == "numerical" else "its derivative is not the derivative of the objective",
                        help="say `allow biased` if that is meant, or choose another rule")
             for box in graph.walk() if box.op is op.draw and box.get("verdict") in ("biased", "numerical", "heuristic")]
+
+
+def held(graph: Graph) -> dict[Box, str]:
+    """The log densities of draws at their own parameters, of which those are under `stop` and the value is not: what is left out
+    of the derivative has mean zero (sticking the landing)."""
+    densities = [box for box in graph.walk() if box.op is op.density]
+    if not any(box.op is op.stop for box in graph.walk()) or not densities:
+        return {}
+    known, carrying = Values(graph), carriers(graph)
+    found = {}
+    for box in densities:
+        if box.inputs[0] in carrying and known.own(box):
+            drawn = known.drawn(box.inputs[0])
+            if any(a in carrying and b not in carrying for a, b in zip(parameters(drawn), parameters(box))):
+                found[box] = drawn.output.name
+    return found
 
 
 class Checking:
@@ -41,11 +60,13 @@ class Checking:
     draw) or `minibatch` (a sum of such rows).  Element by element anything may read rows, as may a loop over the same rows.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.summed = {box["address"] for box in graph.walk() if box.op is op.draw
+    def __init__(self, whole: Graph) -> None:
+        self.summed = {box["address"] for box in whole.walk() if box.op is op.draw
                        and getattr(box.rule, "axis", "points") == "finite"}
-        self.finite = {box["address"] for box in graph.walk() if box.op is op.draw and support_size(box) is not None}
+        self.finite = {box["address"] for box in whole.walk() if box.op is op.draw and support_size(box) is not None}
         self.exact: set[Wire] = set()           # expectations that are read as numbers, all choices inside summed out
+        self.held = held(whole)
+        self.live = live(whole) if self.held else frozenset()   # through which a derivative reaches the objective
         self.estimates: dict[Wire, Estimates] = {}
         self.inside: dict[Wire, frozenset] = {}
         self.loops: dict[Wire, object] = {}     # the index of a loop → who shares the draw of its rows
@@ -130,7 +151,11 @@ class Checking:
             return self.of(box.inputs[0])
         every = frozenset().union(*(self.of(wire) for wire in box.inputs))
         rows = frozenset(e for e in every if e[0] == "rows")
-        estimates = every - rows
+        estimates = frozenset(e for e in every - rows if e[0] != "held" or any(w in self.live for w in box.outputs))
+        if box.op is op.stop:
+            return frozenset(e for e in every if e[0] != "held")
+        if box in self.held:
+            return every | {("held", self.held[box], box.span, sites)}
         if box.op is op.expectation:
             known = not box["sites"] or box.output in self.exact
             return every if known else every | {("expectation", box["name"], box.span, box["sites"], box.output)}
@@ -191,6 +216,12 @@ class Checking:
     def nonlinear(self, box: Box, found: Estimates, name: str) -> Diagnostic:
         what, of, span, key = min(found, key=lambda e: (e[0], e[1]))[:4]
         text = " ".join(box.span.text.split()) if box.span is not None else name
+        if what == "held":
+            return Diagnostic(
+                "bias", f"`{text}` is not linear in the log density of `{of}`, whose parameters are held constant there: its "
+                "derivative is biased", box.span, "the part that is left out has mean zero in a sum only",
+                notes=((span, "the log density of the draw itself, under `stop`"),) if span else (),
+                help="`iwelbo_doubly` is the unbiased form for several draws; or take `stop` away")
         help = "write what is averaged inside one objective, or say `allow biased`"
         if what == "expectation" and key <= self.finite:
             help = f"`by enum` on every choice inside makes it exact; else {help}"

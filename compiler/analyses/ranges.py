@@ -140,7 +140,7 @@ class Values:
             flat = list(flattened(box["value"]))
             return float(flat[0]) if flat and all(x == flat[0] for x in flat) else Step("constant", (), str(flat), False)
         match box.op:
-            case op.stop | op.expectation | op.identity | op.positive | op.guard | op.baseline:
+            case op.stop | op.expectation | op.estimate | op.identity | op.positive | op.guard | op.baseline:
                 return Step("same", box.inputs[:1])
             case op.square:
                 return Step("mul", (box.inputs[0], box.inputs[0]))
@@ -155,7 +155,7 @@ class Values:
         box = self.maker.get(wire)
         if box is None:
             return wire
-        if box.op in (op.stop, op.guard, op.expectation, op.identity, op.baseline):
+        if box.op in (op.stop, op.guard, op.expectation, op.estimate, op.identity, op.baseline):
             return self.element(box.inputs[0])
         if box.op is op.index and all(part == "i" or isinstance(part, int) for part in box["pattern"]):
             return self.behind(box.inputs[0], len(box["pattern"])) or wire

@@ -37,7 +37,8 @@ def point_shape(box: Box) -> Shape:
     common = []
 
     def give(key: Any, *given: Any) -> Any:
-        choice = Choice(distribution, given, event=tuple(box.output.type.shape), size=size, onto=box.get("onto"))
+        choice = Choice(distribution, given, event=tuple(box.output.type.shape), size=size, onto=box.get("onto"),
+                        box=box)
         found = rule.points(key, choice, None)
         common.append(found.common)
         return found.values, found.weights, found.log_weights
@@ -45,5 +46,5 @@ def point_shape(box: Box) -> Shape:
               for t in types]
     values, weights, logs = jax.eval_shape(give, jax.eval_shape(lambda: jax.random.key(0)), *shaped)
     count = values.shape[0]
-    one = bool(same(count, 1)) and kind != "finite"
+    one = bool(same(count, 1)) and kind == "points"
     return Shape(None if one else count, kind, weights is not None or logs is not None, logs is not None, common[-1])

@@ -56,6 +56,13 @@ def jumps(graph: Graph) -> Jumps:
     return Jumps(work.jump, work.assumed)
 
 
+def live(graph: Graph) -> frozenset[Wire]:
+    """The wires through which a derivative reaches what the graph returns."""
+    work = Backward(graph)
+    work.start()
+    return frozenset(work.live)
+
+
 class Backward:
     """live: wires through which a derivative reaches the objective; used: whose value does."""
 

@@ -9,6 +9,7 @@
     expectation(x)     the number that an objective denotes, where it was called
     baseline(x, b)     x, a choice whose rule was given b, computed in the run
     after(b, x)        b, as something that depends on the choice x
+    estimate(x)        an estimate of a log density (attributes `side`: under, over or nothing, `name`)
     forward(α, …)      one step of forward filtering: the new weights of a finite carry
     points(θ, …)       what a draw becomes: values and weights
     score(x, θ, …)     the log weights of values that a draw in a loop gave
@@ -29,4 +30,5 @@ for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forw
 define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
 define(Op("baseline", kind="estimator", infer=lambda types, attributes: (types[0],), linear=((0,),)))
 define(Op("after", lambda attributes, b, x: b, kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))
+define(Op("estimate", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",), elementwise=True))
 define(Op("guard", kind="estimator", infer=lambda types, attributes: (types[0],), smooth=("smooth", "jump")))

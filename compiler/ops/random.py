@@ -5,9 +5,10 @@ from typing import Any, Mapping, Sequence
 
 import jax.numpy as jnp
 
+from pullback.compiler.constraint import bijection
 from pullback.compiler.op import Op, define
 from pullback.compiler.ops import infer
-from pullback.compiler.type import REAL, Array, Constraint, Size, Type, same
+from pullback.compiler.type import EVENT_RANK, REAL, Array, Constraint, Size, Type, same
 
 
 def numbers(distribution: Any, types: Sequence[Array]) -> dict[str, Size]:
@@ -41,7 +42,10 @@ def _draw_type(types: Sequence[Type], attributes: Mapping[str, Any]) -> tuple[Ty
     distribution = attributes["distribution"]
     given = infer.arrays(distribution.name, types)
     batch, events = batch_shape(distribution, given), event_shapes(distribution, given)
-    shape, onto, constraint = (*batch, *distribution.event(events)), attributes.get("onto"), None
+    event, onto, constraint = tuple(distribution.event(events)), attributes.get("onto"), None
+    if onto is not None and EVENT_RANK.get(onto.name):
+        event = tuple(bijection(onto).forward_shape(event))
+    shape = (*batch, *event)
     if isinstance(onto, Constraint):
         constraint = onto
     elif distribution.finite is not None and not distribution.rank:

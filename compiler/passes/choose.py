@@ -3,6 +3,7 @@
     1  enum       the support is finite and what is evaluated downstream grows by at most 16 ×
     2  reparam    a pathwise derivative, and nothing downstream jumps
     3  reinforce  else: leave-one-out over the particles where there are two or more, else over k = 2
+    4  mvd        where the support moves too, so that a score is unsound
 
 Needs: calls open.  Leaves: a rule on every `draw`, with attributes `auto`, `reason`, `verdict`.
 """
@@ -85,6 +86,9 @@ class Choosing:
         rule = reinforce(1, "loo") if self.facts.particles > 1 else reinforce(2, "loo")
         problem = rule.admits(box, self.facts)
         if problem is not None:
+            mvd = rules.find("mvd")()
+            if mvd.admits(box, self.facts) is None and box["address"] not in self.refused:
+                return self.judged(box, mvd, True, f"{'; '.join(reasons)}: a score would miss the moving edge")
             problem = self.nothing_fits(box, problem)
             self.found.append(problem)
         over = "particles" if self.facts.particles > 1 else "two samples"
@@ -97,9 +101,15 @@ class Choosing:
 
     def judged(self, box: Box, rule: Any, auto: bool, reason: str) -> Box:
         verdict = rule.bias.value if hasattr(rule, "bias") else "unbiased"
+        if hasattr(rule, "verdict"):
+            told, why = rule.verdict(box, self.facts)
+            verdict, reason = told.value, why if why and not auto else reason
         if getattr(rule, "through", "weight") == "value" and box["distribution"].kind == "real" and self.facts.assumed(box):
             verdict, reason = "assumed", f"{reason}; {self.facts.assumed(box)}"
-        return box.but(rule=rule, attributes={"auto": auto, "reason": reason, "verdict": verdict})
+        found = {"auto": auto, "reason": reason, "verdict": verdict}
+        if getattr(rule, "axis", "points") == "perturbation":
+            found["carries"] = self.facts.carries(box)
+        return box.but(rule=rule, attributes=found)
 
 
 class Growth:

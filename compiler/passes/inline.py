@@ -1,7 +1,7 @@
 """Open calls: the boxes of a callee stand where the call stood, and remember the path of calls in `frame`.
 
 Needs: nothing.  Leaves: no `call` box.  The call of an objective leaves an `expectation` box on its value, the identity
-whose reader the bias check looks at: log(E f) is not E log(f).
+whose reader the bias check looks at: log(E f) is not E log(f); an estimate of a log density leaves an `estimate` box.
 """
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import replace
 
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph, Wire
+
+
+MEANT = {"objective": op.expectation, "under": op.estimate, "over": op.estimate}
 
 
 def inline(graph: Graph) -> Graph:
@@ -41,9 +44,10 @@ def _open(graph: Graph, frame: tuple[str, ...], same: dict[Wire, Wire]) -> Graph
         body = _open(box.regions[0], (*frame, box.get("address") or box["name"]), same)
         boxes += body.boxes
         for outer, inner in zip(box.outputs, body.outputs):
-            if box.get("kind") == "objective":
-                boxes.append(Box(op.expectation, (inner,), (outer,), attributes={"name": box["name"], "sites": sites(body)},
-                                 span=box.span,
+            what = MEANT.get(box.get("kind"))
+            if what is not None:
+                rest = {"sites": sites(body)} if what is op.expectation else {"side": box["kind"]}
+                boxes.append(Box(what, (inner,), (outer,), attributes={"name": box["name"], **rest}, span=box.span,
                                  origin=(box.number,) if box.number is not None else (), frame=frame))
             else:
                 same[outer] = inner

@@ -69,10 +69,10 @@ class Lifting:
         joint = set(box["joint"])
         if box["axis"] is not None and box["axis"].kind == "finite":
             weight = (axes | own) - joint
-            value = own | joint if box["common"] or joint else axes | own
+            value = own | joint if box["common"] else axes | own
         else:
             value = axes | own | ({self.particles} if self.particles else set())
-            weight = value
+            weight = value - joint
         outputs = tuple(self.set(wire, a) for wire, a in zip(box.outputs, (value, weight)))
         return replace(box, inputs=inputs, outputs=outputs)
 

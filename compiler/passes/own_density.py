@@ -29,6 +29,6 @@ def own_density(graph: Graph) -> Graph:
 def its_own(density: Box, drawn: Box) -> bool:
     """Does the draw come plainly from its noise, by the parameters that the density has?"""
     law = density["distribution"]
-    return (drawn.op is op.points and drawn["distribution"] is law and getattr(drawn.rule, "through", "") == "value"
+    return (drawn.op is op.points and drawn["distribution"] is law and getattr(drawn.rule, "plain", False)
             and law.noise is not None and law.noise.log_density is not None and drawn["axis"] is None
             and density.get("onto") is None and drawn.get("onto") is None and parameters(density) == parameters(drawn))

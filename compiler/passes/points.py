@@ -35,6 +35,7 @@ class Placing:
         self.names = graph.names()
         self.mixed = mixed_sites(graph)
         self.shapes: dict[str, Shape] = {}
+        self.slots: dict[str, tuple[Axis, object]] = {}     # of a perturbed site: the shared axis, its first slot
 
     def shape(self, box: Box) -> Shape:
         site = box["address"]
@@ -46,6 +47,7 @@ class Placing:
                work: Region | None = None, outer: frozenset[tuple[str, bool]] = frozenset()) -> Graph:
         """`outer`: the sites outside the region, whose weights are multiplied there."""
         work = work or Region()
+        self.share(graph)
         for box in graph.boxes:
             match box.op:
                 case op.draw:
@@ -65,10 +67,27 @@ class Placing:
                 work.boxes.append(self.weighted(box, {k: w for k, w in weights.items() if k not in outer}, log, context, work))
         return replace(graph, boxes=in_order(work.boxes))
 
+    def share(self, graph: Graph) -> None:
+        """One axis for all perturbed choices of a region: slot 0 is what was drawn, then each has slots of its own; where
+        something mixes a plate, each element has."""
+        sites = [box for box in graph.boxes if box.op is op.draw and self.shape(box).kind == "perturbation"]
+        starts, size = [], 1
+        for box in sites:
+            starts.append(size)
+            size = size + (self.shape(box).size - 1) * elements(self.mixed.get(box["address"], ()))
+        if known(size) and size > LIMIT:
+            raise Reported(Diagnostic("cost", f"the choices drawn `by {sites[-1].rule.name}` are perturbed one at a time, and "
+                                      f"that makes {size:,} evaluations of what reads them, more than the {LIMIT:,} allowed",
+                                      sites[-1].span, help="`by reinforce` is unbiased here"))
+        for box, start in zip(sites, starts):
+            self.slots[box["address"]] = Axis("perturbation", sites[0]["address"], size), start
+
     def draw(self, box: Box, weights: Weights, log: bool, work: Region) -> Box:
         site, shape, value = box["address"], self.shape(box), box.output
         size, joint = shape.size, frozenset()
-        if shape.kind == "finite" and size is not None and self.mixed.get(site):
+        if shape.kind == "perturbation":
+            joint = self.mixed.get(site, joint)
+        elif shape.kind == "finite" and size is not None and self.mixed.get(site):
             joint = self.mixed[site]
             size = product(box, size, joint)
         if shape.kind == "points" and size is not None and shape.weighted and not shape.log and self.mixed.get(site):
@@ -77,13 +96,17 @@ class Placing:
                 "reads the whole loop mixes all its elements", span=box.span, label="point k of one element would only meet point k "
                 "of the others", help="`by reinforce` is unbiased here"))
         axis = None if size is None else Axis(shape.kind, site, size)
+        if shape.kind == "perturbation":
+            axis, slot = self.slots[site]
         logarithm = log or shape.log
         attributes = {**box.attributes, "axis": axis, "joint": joint, "log": logarithm,
                       "marginal": log, "common": shape.common}
+        if shape.kind == "perturbation":
+            attributes["slot"] = slot
         outputs = (value,)
         if axis is not None:
             work.axes[axis] = None
-            if axis.kind == "finite" and not joint:
+            if axis.kind == "finite" and shape.common and not joint:
                 work.values[value] = axis
         if shape.weighted:
             weight = Wire(self.names.fresh(("l_" if logarithm else "w_") + value.name), REAL, ancestors=value.ancestors)
@@ -128,16 +151,22 @@ def mixed_sites(graph: Graph) -> dict[str, frozenset[Axis]]:
     return found
 
 
+def elements(plates) -> object:
+    """How many elements these plates have together."""
+    count = 1
+    for axis in plates:
+        count = count * axis.size
+    return count
+
+
 def product(box: Box, size, joint: frozenset[Axis]):
     """The number of points when all elements of the plates are enumerated together."""
-    count = 1
-    for axis in joint:
-        count = count * axis.size
+    count = elements(joint)
     if not known(count) or not known(size):
         return size
     if count * (size - 1).bit_length() > 64 or size ** count > LIMIT:
         raise NotEnumerable(Diagnostic(
-            "cost", f"`{name_of(box)}` is drawn `by enum` with {size} values in a loop of {count}, and what reads the whole "
+            "cost", f"`{name_of(box)}` is drawn `by {box.rule.name}` with {size} values in a loop of {count}, and what reads the whole "
             f"loop is not a sum: {size}^{count} points, more than the {LIMIT:,} allowed", span=box.span,
             label="all combinations would be evaluated", help="`by reinforce` is unbiased here"), box["address"], None, "what reads the loop mixes all its elements")
     return size ** count

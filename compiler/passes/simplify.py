@@ -73,7 +73,8 @@ class Merging:
         """One number for all boxes that give the same; a loop's own axis is bound in the array that it fills."""
         if box.op is op.stack_axis:
             bound = {**bound, box["axis"]: len(bound)}
-        attributes = {name: name in LABELS or value for name, value in box.attributes.items() if name not in ("address", "name")}
+        attributes = {name: name in LABELS or value for name, value in box.attributes.items()
+                      if name not in ("address", "name") or box.op.name == "field"}
         what = (box.op.name, tuple(self.read(wire, bound) for wire in box.inputs), key(attributes, bound))
         return self.numbers.setdefault(what, len(self.numbers))
 

@@ -87,7 +87,7 @@ class Split:
                 return self.terms(a, coefficient, sums) + self.terms(b, -1 * coefficient, sums)
             case op.neg if wire.type.rank == 0:
                 return self.terms(box.inputs[0], -1 * coefficient, sums)
-            case op.factor | op.expectation:
+            case op.factor | op.expectation | op.estimate:
                 return self.terms(box.inputs[0], coefficient, sums)
             case op.mix if wire.type.rank == 0:
                 return [term for w, c in zip(box.inputs, box["coefficients"]) for term in self.terms(w, coefficient * c, sums)]

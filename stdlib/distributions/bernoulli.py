@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Finite, Natural
+from pullback.stdlib.distributions.measures import binomial_probs, geometric_probs
 from pullback.stdlib.distributions.numerics import betaln, exponential, fine_uniform, power, power1m, settled, within
 from pullback.stdlib.distributions.record import BOOLEAN, NATURAL, RANGE, floats, make, plain
 
@@ -128,12 +129,14 @@ RECORDS = (
          natural=Natural(lambda t: t, softplus, lambda value: within((value == 0) | (value == 1), 0.0)),
          numpyro="Bernoulli", doc="σ(logits) for x = 1, σ(−logits) for x = 0"),
     make("binomial", "total_count: natural = 1, probs: unit", RANGE, binomial_probs_log_prob, kind="int",
-         **_binomial(lambda p: p), numpyro="Binomial", doc="C(n, x)·probsˣ·(1 − probs)ⁿ⁻ˣ, n = total_count"),
+         **_binomial(lambda p: p), numpyro="Binomial", measures={"probs": binomial_probs},
+         doc="C(n, x)·probsˣ·(1 − probs)ⁿ⁻ˣ, n = total_count"),
     make("binomial", "total_count: natural = 1, logits: real", RANGE, binomial_logits_log_prob, kind="int",
          **_binomial(sigmoid), numpyro="Binomial", doc="C(n, x)·pˣ·(1 − p)ⁿ⁻ˣ, n = total_count, p = σ(logits)"),
     make("geometric", "probs: unit", NATURAL, geometric_probs_log_prob, kind="int", numpyro="Geometric",
          sample=lambda key, dtype, shape, p: geometric_sample(key, dtype, shape, jnp.log1p(-jnp.asarray(p, dtype))),
-         mean=lambda probs: (1 - probs) / probs, doc="(1 − probs)ˣ·probs, x the failures before the first success"),
+         mean=lambda probs: (1 - probs) / probs, measures={"probs": geometric_probs},
+         doc="(1 − probs)ˣ·probs, x the failures before the first success"),
     make("geometric", "logits: real", NATURAL, geometric_logits_log_prob, kind="int", numpyro="Geometric",
          sample=lambda key, dtype, shape, t: geometric_sample(key, dtype, shape, -softplus(jnp.asarray(t, dtype))),
          mean=lambda t: jnp.exp(-t), doc="σ(−logits)ˣ·σ(logits), x the failures before the first success"),

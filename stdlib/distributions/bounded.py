@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
+from pullback.stdlib.distributions.measures import uniform_high, uniform_low
 from pullback.stdlib.distributions.numerics import (LOG_2PI, deviance, exponential, inner, limit, settled, stirling,
                                                     within)
 from pullback.stdlib.distributions.positive import log_gamma
@@ -97,6 +98,7 @@ RECORDS = (
     make("uniform", "low: real = 0, high: real = 1", between("low", "high"), uniform_log_prob, numpyro="Uniform",
          noise=plain(random.uniform, lambda noise, low, high: low + noise * (high - low)),
          mean=lambda low, high: (low + high) / 2, jumps_in=frozenset({"low", "high"}),
+         measures={"low": uniform_low, "high": uniform_high},
          doc="1/(high − low) for low ≤ x ≤ high"),
     make("log_uniform", "low: positive, high: positive", between("low", "high"), log_uniform_log_prob,
          numpyro="LogUniform",

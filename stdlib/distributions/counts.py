@@ -11,6 +11,7 @@ from jax.scipy.special import gammaln
 from pullback.compiler.distribution import Finite
 from pullback.stdlib.distributions.bernoulli import arange, binomial_sample, count_up_to, log_choose
 from pullback.stdlib.distributions.bounded import beta_sample
+from pullback.stdlib.distributions.measures import poisson_rate
 from pullback.stdlib.distributions.numerics import (LOG_2PI, betaln, deviance, power, power1m, rising, settled,
                                                     stirling, within)
 from pullback.stdlib.distributions.positive import log_gamma
@@ -103,7 +104,7 @@ def beta_negative_binomial_sample(key: Any, dtype: Any, shape: tuple, a: Any, b:
 RECORDS = (
     make("poisson", "rate: nonnegative", NATURAL, poisson_log_prob, kind="int", sample=poisson_sample,
          numpyro="Poisson",
-         mean=lambda rate: rate, doc="rateˣ·exp(−rate)/x!"),
+         mean=lambda rate: rate, measures={"rate": poisson_rate}, doc="rateˣ·exp(−rate)/x!"),
     make("gamma_poisson", "concentration: positive, rate: positive = 1", NATURAL, gamma_poisson_log_prob, kind="int",
          sample=lambda key, dtype, shape, c, rate: gamma_poisson_sample(key, dtype, shape, c, 1 / rate),
          numpyro="GammaPoisson", mean=lambda c, rate: c / rate,

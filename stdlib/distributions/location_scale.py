@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Noise
+from pullback.stdlib.distributions.measures import normal_loc, normal_scale
 from pullback.stdlib.distributions.numerics import LOG_2PI, LOG_PI, betaln, exp, exponential, log1p_square, open_uniform
 from pullback.stdlib.distributions.record import REAL, floats, make, plain
 
@@ -113,7 +114,8 @@ def _loc(loc: Any, *others: Any) -> Any:
 
 
 RECORDS = (
-    _family("normal", normal, random.normal, "Normal", "exp(−z²/2)/(√2π·scale), z = (x − loc)/scale", mean=_loc),
+    _family("normal", normal, random.normal, "Normal", "exp(−z²/2)/(√2π·scale), z = (x − loc)/scale", mean=_loc,
+            measures={"loc": normal_loc, "scale": normal_scale}),
     _family("cauchy", cauchy, random.cauchy, "Cauchy", "1/(π·scale·(1 + z²)), z = (x − loc)/scale"),
     _family("laplace", laplace, random.laplace, "Laplace", "exp(−|z|)/(2·scale), z = (x − loc)/scale", mean=_loc,
             value_smooth="continuous"),

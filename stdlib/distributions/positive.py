@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax import random
 
 from pullback.compiler.distribution import Support
+from pullback.stdlib.distributions.measures import (exponential_rate, gamma_rate, half_normal_scale, logarithmic,
+                                                    normal_loc, normal_scale, weibull_scale)
 from pullback.stdlib.distributions.numerics import (LOG_2PI, LOG_PI, deviance, exp, exponential, limit, log1p_square,
                                                     settled, stirling, tiny, within)
 from pullback.stdlib.distributions.record import POSITIVE, floats, make, plain
@@ -137,19 +139,24 @@ def above(*moves: str) -> Support:
 RECORDS = (
     make("half_normal", "scale: positive = 1", POSITIVE, half_normal_log_prob, numpyro="HalfNormal",
          noise=plain(lambda *a: jnp.abs(random.normal(*a)), lambda noise, scale: scale * noise),
-         mean=lambda scale: scale * jnp.sqrt(2 / jnp.pi), doc="√(2/π)·exp(−x²/(2·scale²))/scale for x ≥ 0"),
+         mean=lambda scale: scale * jnp.sqrt(2 / jnp.pi), measures={"scale": half_normal_scale},
+         doc="√(2/π)·exp(−x²/(2·scale²))/scale for x ≥ 0"),
     make("half_cauchy", "scale: positive = 1", POSITIVE, half_cauchy_log_prob, numpyro="HalfCauchy",
          noise=plain(lambda *a: jnp.abs(random.cauchy(*a)), lambda noise, scale: scale * noise),
          doc="2/(π·scale·(1 + (x/scale)²)) for x ≥ 0"),
     make("log_normal", "loc: real = 0, scale: positive = 1", POSITIVE, log_normal_log_prob, numpyro="LogNormal",
          noise=plain(random.normal, lambda noise, loc, scale: tiny(jnp.exp(loc + scale * noise)),
                      lambda noise, loc, scale: -(noise * noise + LOG_2PI) / 2 - jnp.log(scale) - (loc + scale * noise)),
-         mean=lambda loc, scale: jnp.exp(loc + scale * scale / 2), doc="exp(−(log x − loc)²/(2·scale²))/(√2π·scale·x)"),
+         mean=lambda loc, scale: jnp.exp(loc + scale * scale / 2),
+         measures={"loc": logarithmic(normal_loc), "scale": logarithmic(normal_scale)},
+         doc="exp(−(log x − loc)²/(2·scale²))/(√2π·scale·x)"),
     make("exponential", "rate: positive = 1", POSITIVE, exponential_log_prob, numpyro="Exponential",
          noise=plain(random.exponential, lambda noise, rate: noise / rate), mean=lambda rate: 1 / rate,
+         measures={"rate": exponential_rate},
          doc="rate·exp(−rate·x) for x ≥ 0"),
     make("gamma", "concentration: positive, rate: positive = 1", POSITIVE, gamma_log_prob, sample=gamma_sample,
          reparameterized=("concentration", "rate"), implicit=True, numpyro="Gamma", mean=lambda a, b: a / b,
+         measures={"rate": gamma_rate},
          doc="rateᵃ·xᵃ⁻¹·exp(−rate·x)/Γ(a), a = concentration"),
     make("chi2", "df: positive", POSITIVE, chi2_log_prob, sample=chi2_sample, reparameterized=("df",), implicit=True,
          numpyro="Chi2", mean=lambda df: df, doc="x^(df/2 − 1)·exp(−x/2)/(2^(df/2)·Γ(df/2))"),
@@ -159,6 +166,7 @@ RECORDS = (
     make("weibull", "scale: positive, concentration: positive", POSITIVE, weibull_log_prob, numpyro="Weibull",
          noise=plain(exponential, weibull_push),
          mean=lambda s, k: s * jnp.exp(jax.scipy.special.gammaln(1 + 1 / jnp.asarray(k))),
+         measures={"scale": weibull_scale},
          doc="(k/scale)·(x/scale)ᵏ⁻¹·exp(−(x/scale)ᵏ), k = concentration"),
     make("gompertz", "concentration: positive, rate: positive = 1", POSITIVE, gompertz_log_prob, numpyro="Gompertz",
          noise=plain(random.exponential, lambda noise, c, rate: jnp.log1p(noise / c) / rate),

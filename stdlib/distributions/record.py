@@ -15,6 +15,7 @@ from typing import Any, Callable, Mapping
 import jax.numpy as jnp
 
 from pullback.compiler.distribution import Distribution, Field, Finite, Noise, Support
+from pullback.stdlib.distributions.laws import LAWS
 from pullback.compiler.type import EVENT_RANK
 
 _FIELD = re.compile(r"(?P<name>\w+): (?P<domain>\w+)(?:\[(?P<sizes>[\w, ]+)\])?(?: = (?P<default>-?[\d.]+))?(?:, |$)")
@@ -97,4 +98,4 @@ def upstream(name: str, its: tuple[Field, ...]) -> Callable[..., Any]:
 
 def plain(draw: Callable[..., Any], push: Callable[..., Any], log_density: Callable[..., Any] | None = None) -> Noise:
     """Noise of one number an element of the event: `draw(key, shape, dtype)` as jax.random has it."""
-    return Noise(lambda key, shape, dtype, event: draw(key, shape + event, dtype), push, log_density)
+    return Noise(lambda key, shape, dtype, event: draw(key, shape + event, dtype), push, log_density, LAWS.get(draw))

@@ -24,6 +24,7 @@ class Reparam:
 
     bias: ClassVar[Bias] = Bias.none
     through: ClassVar[str] = "value"
+    plain: ClassVar[bool] = True
 
     def admits(self, box: Any, facts: Any) -> Diagnostic | None:
         return facts.no_path(box) or facts.jump(box)

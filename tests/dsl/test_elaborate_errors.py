@@ -73,7 +73,7 @@ MODELS = """
     # densities
     ("model m():\n    x ~ flat(positive)\nobjective o():\n    t ~ m()\n    return t.x\n", "density", "`flat` can't be drawn from", "2:5"),
     # not there yet
-    ("model m():\n    x ~ normal(0, 1) by mvd\n", "pending", "the rule `mvd`", "2:25"),
+    ("model m():\n    x ~ normal(0, 1) by shift\n", "pending", "the rule `shift`", "2:25"),
     ("objective o(): return argmin v from 0.0: v^2\n", "pending", "`argmin`", "1:23"),
     ("box Alice: -> n\n", "pending", "diagrams", "1:1"),
     # addresses
@@ -95,7 +95,7 @@ def test_independent_mistakes_are_told_together():
             x ~ normal(0, -1)
             y ~ norml(0, 1)
             z ~ normal(mean = 3)
-            w ~ normal(x, 1) by mvd
+            w ~ normal(x, 1) by shift
         objective o(a: real[2], b: real[3]):
             c = sum(a + b)
             return a[5]

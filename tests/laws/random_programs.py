@@ -29,7 +29,10 @@ PATHS = 300        # of one program
 SAMPLES = 4_000
 SUSPECT = 3.5
 ROUNDING = 2e-5    # relative, float32
-RULES = ["", " by enum", " by reinforce", " by reinforce(k = 2, baseline = loo)"]
+RULES = ["", " by enum", " by reinforce", " by reinforce(k = 2, baseline = loo)", " by mvd", " by sum_and_sample(2)"]
+COINS = [*RULES, " by disarm"]
+NORMALS = ["", " by reparam", " by reinforce", " by mvd", " by antithetic", " by stratified(2)", " by importance(normal(0, 2), k = 2)"]
+EVERY = [*COINS, *NORMALS[1:]]
 REFUSALS = {"support", "cost"}   # what `enum` may be refused for
 PARAMS = {"p": 0.3, "q": -0.4, "w": np.array([0.5, -0.8, 0.2])}
 HELPERS = """function blend(x: real, y: real) -> real: return sin(x) * y + 0.3 * x
@@ -95,7 +98,7 @@ class Writer:
         sums = [f"sum({name})" for name in scope.arrays] + self.linear
         ends = [self.real(scope, 2), self.reader(scope), *sums]
         value = " + ".join(ends)
-        head = HELPERS.format(*(self.random.choice(RULES) for _ in range(3)))
+        head = HELPERS.format(*(self.random.choice(rules) for rules in (COINS, RULES, COINS)))
         return f"{head}objective f(p: real, q: real, w: real[3]):\n" + "\n".join(self.lines) + f"\n    return {value}\n"
 
     def reader(self, scope: Scope) -> str:
@@ -155,12 +158,12 @@ class Writer:
 
     def draw(self, scope: Scope, indent: str, times: int, depth: int) -> None:
         size = self.random.choice([2, 2, 3])
-        rule = self.random.choice(RULES)
+        rule = self.random.choice(COINS if size == 2 else RULES)
         if self.random.random() < 0.1:
             rule = f" by reinforce(baseline = {self.random.choice([name for name in scope.reals if name.isalnum()])})"
         if self.normal and times == 1 and self.allowed(12, 1):
             self.normal, name = False, self.fresh("x")
-            rule = self.random.choice(["", " by reparam", " by reinforce"])
+            rule = self.random.choice(NORMALS)
             self.say(indent, f"{name} ~ normal({self.real(scope, 1)}, 0.5){rule}")
             scope.reals.append(name)
         elif not self.allowed(size, times):
@@ -312,13 +315,14 @@ def without(text: str, *rules: str) -> str:
 
 
 def compiled(text: str, particles: int) -> tuple[str, object]:
-    """The text and its function; where `enum` is refused, without the written `enum`s, then without any rule."""
-    for now in (text, without(text, RULES[1]), without(text, *RULES[1:])):
+    """The text and its function; where rules are refused, without the written `enum`s, then without others, then without any."""
+    for gone in ((), RULES[1:2], (RULES[1], RULES[5]), (RULES[1], *RULES[4:], COINS[-1]), EVERY[1:]):
+        now = without(text, *gone)
         try:
             f = pb.loads(now, name="random")["f"].compile(particles=particles)
             return now, f.specialize(PARAMS)
         except pb.ProgramError as error:
-            if {d.code for d in error.diagnostics} - REFUSALS or now == without(text, *RULES[1:]):
+            if {d.code for d in error.diagnostics} - REFUSALS or gone == EVERY[1:]:
                 raise
     raise AssertionError
 

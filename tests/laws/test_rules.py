@@ -22,15 +22,15 @@ ALONE = [("reinforce(k = 3, baseline = loo)", "normal"), ("reinforce", "bernoull
          ("reparam", "normal"), ("reparam", "gamma"), ("enum", "bernoulli")]
 
 
-@pb.rule("antithetic")
+@pb.rule("twins")
 @dataclass(frozen=True)
-class Antithetic:
+class Twins:
     """A coin and its opposite: the score of a coin, with two points whose noise is mirrored."""
 
     bias = pb.Bias.none
 
     def admits(self, box, facts):
-        return None if box["distribution"].name == "bernoulli" else facts.refuse(box, "rule", "`antithetic` is for coins")
+        return None if box["distribution"].name == "bernoulli" else facts.refuse(box, "rule", "`twins` is for coins")
 
     def points(self, key, choice, state):
         drawn = stop_gradient(choice.sample(key, (1,)))
@@ -99,31 +99,31 @@ def test_pair(place, one, other, second, unoptimized):
 def test_own_rule(unoptimized):
     """Rules of ten lines, defined here, where the built-in ones are tried; one with a weight that is no score not in all."""
     check_rule(Scored(), on=["bernoulli"], particles=(3,), most=MOST, alarm=ALARM)
-    check_rule(Antithetic(), on=["bernoulli"], places=["alone", "plate", "branch", "call"], particles=(3,), most=MOST, alarm=ALARM)
+    check_rule(Twins(), on=["bernoulli"], places=["alone", "plate", "branch", "call"], particles=(3,), most=MOST, alarm=ALARM)
 
 
 @pytest.mark.parametrize("place", ["mixed plate", "scan"])
 def test_points_that_go_together_are_refused_where_they_would_multiply(place):
     with pytest.raises(pb.ProgramError) as error:
-        check_rule(Antithetic(), on=["bernoulli"], places=[place], most=MOST, alarm=ALARM)
+        check_rule(Twins(), on=["bernoulli"], places=[place], most=MOST, alarm=ALARM)
     assert error.value.diagnostics[0].code == "support"
 
 
 def test_own_rule_by_name_and_in_rules(unoptimized):
     """In a program's text, beside another rule, in a plate and a scan; and in `rules=`."""
-    for place, rules in (("plate", {}), ("scan", {}), ("scan", {"a": Scored(), "b": Antithetic()})):
-        text, params = pair(place, "antithetic", "scored", COINS), {"p": 0.3, "q": 0.7}
+    for place, rules in (("plate", {}), ("scan", {}), ("scan", {"a": Scored(), "b": Twins()})):
+        text, params = pair(place, "twins", "scored", COINS), {"p": 0.3, "q": 0.7}
         seen = estimate(pb.loads(text)["f"].compile(rules=rules), params, most=MOST, batch=MOST)
         assert np.abs(seen.z(*exact(text, params))).max() < threshold(9, 1e-4)
 
 
 def test_own_rule_in_the_ledger_and_in_a_drawing():
-    f = pb.loads(pair("plate", "antithetic", "scored", COINS))["f"].compile()
+    f = pb.loads(pair("plate", "twins", "scored", COINS))["f"].compile()
     f.specialize({"p": 0.3, "q": 0.7})
-    assert "antithetic" in str(f.ledger) and "scored" in str(f.ledger)
-    assert "antithetic" in f.graph("checked").svg()
+    assert "twins" in str(f.ledger) and "scored" in str(f.ledger)
+    assert "twins" in f.graph("checked").svg()
 
 
 def test_own_rule_is_refused_where_it_says_so():
     with pytest.raises(pb.ProgramError, match="for coins"):
-        pb.loads(pair("plate", "enum", "antithetic", SECOND))["f"].compile().specialize({"p": 0.3, "q": 0.7})
+        pb.loads(pair("plate", "enum", "twins", SECOND))["f"].compile().specialize({"p": 0.3, "q": 0.7})

@@ -99,7 +99,7 @@ def test_fit(run, folder):
     (["fit", "least.pbk", *DATA, "--set", "steps=0"], 2, "`steps` is a positive int, and this is 0"),
     (["eval", "least.pbk:loss", *DATA, "--set", "c=1"], 2, "nothing called `c` to set"),
     (["draw", "least.pbk", "--stage", "estimater"], 2, "did you mean `estimator`"), (["draw", "least.pbk", "-o", "x.bmp"], 2, ".svg"),
-    (["explain", "reparm"], 2, "did you mean `reparam`"), (["tune"], 2, "invalid choice"), ([], 2, "COMMAND")])
+    (["explain", "reparm"], 2, "did you mean `reparam`"), (["tuna"], 2, "invalid choice"), ([], 2, "COMMAND")])
 def test_what_is_said(run, words, code, says):
     found, out, err = run(*words)
     assert found == code and says in err and out == ""
@@ -120,6 +120,12 @@ def test_draw_and_ledger(run, folder):
     assert (code, out) == (0, "x.html\n") and "jaxpr" in (folder / "x.html").read_text()
     code, out, _ = run("ledger", "least.pbk")
     assert code == 0 and "exact" in out
+
+
+def test_tune(run, folder):
+    (folder / "coin.pbk").write_text("objective f(p: real):\n    b ~ bernoulli(p) by reinforce\n    return (b - 0.3)^2\n")
+    code, out, _ = run("tune", "coin.pbk:f", "--set", "p=0.4", "--draws", "50")
+    assert code == 0 and "reinforce" in out and out.strip().endswith(("with {b: enum}", "with {b: mvd}"))
 
 
 def test_methods_and_explain(run):
