@@ -11,8 +11,8 @@ from pullback.compiler.source import Span
 from pullback.dsl.context import error
 
 CONSTRUCTS = {
-    "text": "texts and what reads them", "llm": "the text function `llm`", "judge": "the text function `judge`",
-    "choice": "the text function `choice`", "one_of": "finite types of texts, `one_of(…)`",
+    "text": "the library's texts", "drawn text": "a rule of points on a reply in free words",
+    "density of texts": "the density of a model that draws texts",
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
     "argmin": "`argmin`", "normalize": "`normalize … given …`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
@@ -24,7 +24,7 @@ CONSTRUCTS = {
 
 RULES = frozenset("""
     mvd shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged importance sir quadrature gaussian
-    critique words used measure loo group_normalize straight_through gumbel pathwise vimco nvil rebar relax disarm arms
+    measure loo group_normalize straight_through gumbel pathwise vimco nvil rebar relax disarm arms
     zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde stratified antithetic qmc control_variate
     """.split())
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses.host import sampled
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
 
@@ -66,7 +67,7 @@ class Checking:
                 self.regions(box)
             case _:
                 sites = frozenset().union(*(self.sites(wire) for wire in box.inputs))
-                if box.op is op.draw:
+                if box.op is op.draw or sampled(box):
                     sites |= {box["address"]}
                 found = self.passed(box, sites)
                 for wire in box.outputs:
