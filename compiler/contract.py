@@ -130,17 +130,33 @@ class Values:
         return f"Put the result between its tags, once, at the end of the reply: {shown}. Only what stands there is read."
 
     def read(self, text: str, schema: bool) -> dict[str, str]:
-        found = self.parsed(text) if schema else {name: last(text, name) for name in self.names}
+        found = self.parsed(text) if schema else self.between(text)
         for name, value in found.items():
             if not self.blank and not value.strip():
                 raise Broken(f"`{name}` is empty")
-        return found
+        return {name: found.get(name, "") for name in self.names}
 
     def parsed(self, text: str) -> dict[str, str]:
         value = loads(text)
-        if not isinstance(value, dict) or any(not isinstance(value.get(name), str) for name in self.names):
+        found = {name: value[name] for name in self.names if name in value} if isinstance(value, dict) else {}
+        if not self.enough(found) or not all(isinstance(part, str) for part in found.values()):
             raise Broken(f"it is no JSON object with the texts {', '.join(self.names)}")
-        return {name: value[name] for name in self.names}
+        return found
+
+    def between(self, text: str) -> dict[str, str]:
+        found, missing = {}, None
+        for name in self.names:
+            try:
+                found[name] = last(text, name)
+            except Broken as broken:
+                missing = broken if missing is None or broken.unclosed else missing
+        if missing is not None and (missing.unclosed or not self.enough(found)):
+            raise missing
+        return found
+
+    def enough(self, found: Mapping[str, Any]) -> bool:
+        """All names; where texts may be empty, of several one will do."""
+        return len(found) == len(self.names) or self.blank and len(found) > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pullback.backends.text.record import Record as record
+    from pullback.backends.text.record import Replay as replay
     from pullback.backends.text.retry import Retry
     from pullback.backends.text.roles import Roles
     from pullback.backends.text.scripted import Fault
@@ -23,6 +25,8 @@ PUBLIC = {
     "Retry": ("pullback.backends.text.retry", "Retry"),
     "Roles": ("pullback.backends.text.roles", "Roles"),
     "Usage": ("pullback.compiler.engine", "Usage"),
+    "record": ("pullback.backends.text.record", "Record"),
+    "replay": ("pullback.backends.text.record", "Replay"),
     "scripted": ("pullback.backends.text.scripted", "Scripted"),
 }
 

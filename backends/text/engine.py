@@ -52,6 +52,9 @@ class Engine(ABC):
     async def attempt(self, request: Request) -> Reply:
         """Ask once.  Raises `Failure`; what takes too long is cancelled."""
 
+    def came(self, request: Request, key: str, reply: Reply) -> None:
+        """A reply that came, or had been kept, for the first caller of it."""
+
     def count(self, request: Request) -> int:
         """Tokens of the prompt: at most one a byte, where the engine has no tokenizer to ask."""
         return sum(len(text.encode()) + OVERHEAD for _, text in request.messages)
@@ -77,6 +80,7 @@ class Engine(ABC):
         key = request.key(self.identity)
         if self.cache is not None and (reply := self.cache.get(key)) is not None:
             account.keep(request.role)
+            self.came(request, key, reply)
             return replace(reply, key=key, from_cache=True, attempts=0, seconds=0.0)
         shared = key in self._flying
         if not shared:
@@ -125,6 +129,7 @@ class Engine(ABC):
                     reply = replace(reply, key=key, attempts=tried, seconds=seconds, from_cache=False)
                     if self.cache is not None and reply.finish == "stop" and reply.text.strip():
                         self.cache.put(key, reply)
+                    self.came(request, key, reply)
                     return reply
             pause = self.retry.pause(tried, last.after, self._chance)
             if not last.again or tried >= self.retry.tries or time.monotonic() + pause > started + self.retry.deadline:

@@ -91,3 +91,12 @@ def unscripted(name: str, request: Request, why: str) -> EngineError:
     text = request.user if len(request.user) <= SHOWN else request.user[:SHOWN] + "…"
     return EngineError(Diagnostic("replay-miss", f"`{name}` has no reply to this request ({request.role}): {why}",
                                   notes=((None, f"the request: {text!r}"),)))
+
+
+def missing(path: str, request: Request, difference: str) -> EngineError:
+    """A request that a record has no reply to."""
+    shown = difference if len(difference) <= 5 * SHOWN else difference[:5 * SHOWN] + "…"
+    return EngineError(Diagnostic(
+        "replay-miss", f"the record `{path}` has no reply to this request ({request.role})",
+        notes=((None, f"against the nearest request there ([-there-], {{+here+}}): {shown}"),),
+        help="record the run again: `record(path, engine)`"))
