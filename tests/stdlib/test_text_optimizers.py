@@ -29,7 +29,7 @@ class Letters:
 
     def __init__(self, texts, said=None, editor=None):
         self.texts, self.roles, self.rows, self.asked, self.validated = texts, {}, len(WANTED), [], 0
-        self.said, self.editor = said, editor or (lambda edit: edit.value + (edit.other or edit.criticisms[0].text[-1]))
+        self.said, self.editor = said, editor or (lambda edit: edit.value + (edit.criticisms[0].text[-1] if edit.other is None else edit.other))
 
     def scores(self, texts, rows=None):
         text = "".join(texts.values())
