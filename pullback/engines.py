@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pullback.backends.text.local import Local as local
+    from pullback.backends.text.openai import OpenAI as openai
     from pullback.backends.text.record import Record as record
     from pullback.backends.text.record import Replay as replay
     from pullback.backends.text.retry import Retry
@@ -25,6 +27,8 @@ PUBLIC = {
     "Retry": ("pullback.backends.text.retry", "Retry"),
     "Roles": ("pullback.backends.text.roles", "Roles"),
     "Usage": ("pullback.compiler.engine", "Usage"),
+    "local": ("pullback.backends.text.local", "Local"),
+    "openai": ("pullback.backends.text.openai", "OpenAI"),
     "record": ("pullback.backends.text.record", "Record"),
     "replay": ("pullback.backends.text.record", "Replay"),
     "scripted": ("pullback.backends.text.scripted", "Scripted"),

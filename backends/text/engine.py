@@ -124,6 +124,9 @@ class Engine(ABC):
                     raise
                 else:
                     seconds = time.monotonic() - began
+                    if request.choices and reply.finish == "stop" and reply.text not in request.choices:
+                        permit.answered(reply, self.reports_usage, seconds)
+                        raise failure.contract(self.name, request, "it is none of the choices", reply.text)
                     known = self.reports_usage and (reply.usage.total > 0 or prompt == 0)
                     permit.answered(reply, known, seconds)
                     reply = replace(reply, key=key, attempts=tried, seconds=seconds, from_cache=False)

@@ -100,3 +100,8 @@ def missing(path: str, request: Request, difference: str) -> EngineError:
         "replay-miss", f"the record `{path}` has no reply to this request ({request.role})",
         notes=((None, f"against the nearest request there ([-there-], {{+here+}}): {shown}"),),
         help="record the run again: `record(path, engine)`"))
+
+
+def uninstalled(engine: str, packages: str, command: str) -> EngineError:
+    """An engine whose packages are not there."""
+    return EngineError(Diagnostic("engine-unavailable", f"`{engine}` needs {packages}, not installed here", help=command))
