@@ -196,8 +196,9 @@ def loads(text: str) -> Any:
     """The JSON value that the whole text is."""
     try:
         return json.loads(text)
-    except ValueError:
-        raise Broken("it is no JSON", unclosed=text.lstrip()[:1] in ("{", "[") and not text.rstrip().endswith(("}", "]"))) from None
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        raise Broken("it is no JSON", unclosed=cut and bool(text.strip())) from None
 
 
 KINDS = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list}

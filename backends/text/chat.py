@@ -59,7 +59,7 @@ def reply(data: Any, request: Request, can: Capabilities, model: str) -> Reply:
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content"), message.get("refusal")
         if finish == "content_filter" or refusal:
-            raise Failure(f"the model declined ({(refusal or 'content filter')[:SHOWN]})", again=False, code="engine-refused")
+            raise Failure(f"the model declined ({(refusal or 'content filter')[:SHOWN]})", again=False, unknown=True, code="engine-refused")
         if text is None and finish != "length":
             raise Failure("the server's reply holds no text", again=True, unknown=True)
         usage = data.get("usage") or {}
@@ -67,11 +67,19 @@ def reply(data: Any, request: Request, can: Capabilities, model: str) -> Reply:
         tokens = (choice.get("logprobs") or {}).get("content") or () if request.logprobs else ()
         logprobs = tuple((str(token["token"]), float(token["logprob"])) for token in tokens)
         if request.choices and not can.grammar and finish != "length":
-            text = json.loads(text)["value"]
+            text = unwrapped(text)
         return Reply(text or "", "length" if finish == "length" else "stop", Usage(
             int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), int(cached)), logprobs, model)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise Failure("the server's reply is not in the form of a chat completion", again=True, unknown=True) from None
+
+
+def unwrapped(text: str) -> str:
+    """The choice in its schema; anything else as it is, to be refused by the engine."""
+    try:
+        return str(json.loads(text)["value"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def refused(status: int, body: str | bytes, after: float | None = None, secret: str | None = None) -> Failure:
