@@ -101,7 +101,7 @@ def test_same_requests_in_flight_share_one_call(asks):
 
 def test_at_most_sixteen_in_flight(asks):
     engine = Scripted(lambda r: r.user, latency=(0.001, 0.01))
-    others = [threading.Thread(target=engine.map, args=(asks(40 + i)[i:],)) for i in range(3)]
+    others = [threading.Thread(target=engine.map, args=(asks(40, max_tokens=9 + i),)) for i in range(3)]
     for other in others:
         other.start()
     engine.map(asks(100))

@@ -164,12 +164,12 @@ def test_the_sum_of_cotangents():
 def test_the_critic_is_asked_once_an_input_or_once_for_all():
     engine = Scripted(lambda r: {name: f"change {name}" for name in (r.schema["properties"])})
     roles = Roles(engine)
-    said = items(("judge", 4), ("judge", 5), weight=0.5, score=0.25)
+    said = items(("judge", 4), ("judge", 5), weight=0.75, score=0.25)
     one = Seen("answers", (("system", "S"), ("question", "Q")), "O", said, ("system", "question"), {"system": "the prompt"}, ("d", 4))
     found, = critique(roles.ask, [one])
     assert len(engine.log) == 2 and [item.text for item in found["question"]] == ["change value"]
     system = found["system"][0]
-    assert system.source == ("d", 4, "system") and system.weight == 1.0 and system.score == 0.25
+    assert system.source == ("d", 4, "system") and system.weight == 1.5 and system.score == 0.25
     assert system.context == Context("answers", (("system", "S"), ("question", "Q")), "O")
     assert fields(engine.log[0].user) == [("text", "S"), ("input question", "Q"), ("output", "O"), ("feedback", said[0].text), ("feedback", said[1].text)]
     assert "the prompt" in unquoted(engine.log[0].user)
