@@ -6,6 +6,7 @@ A text wire carries a NumPy array of objects, its axes first, then its own shape
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
@@ -279,10 +280,13 @@ def coded(value: Any, type: Array) -> Any:
 
 
 def titles(box: Box) -> list[str]:
-    """The inputs of a box by name, each its own."""
+    """The inputs of a box by name, each its own; the turns of a question by who speaks."""
     found: list[str] = []
-    for wire in box.inputs:
+    for place, wire in enumerate(box.inputs):
         base = title(wire)
+        if box.op in (op.llm, op.options, op.likelihood) and place < len(box.inputs) - (box.op is op.likelihood):
+            turns = len(box.inputs) - (box.op is op.likelihood) - bool(box.get("masked"))
+            base = "user" if turns == 1 or place % 2 else "system" if place == 0 else "assistant"
         count = sum(name.partition("#")[0] == base for name in found)
         found.append(base if not count else f"{base}#{count + 1}")
     return found
@@ -291,11 +295,8 @@ def titles(box: Box) -> list[str]:
 def title(wire: Wire) -> str:
     """What the program calls a wire: without the number that keeps several of one name apart."""
     bare = wire.name.rstrip("0123456789").rstrip("_")
-    if bare and bare != wire.name and wire.span is not None and not mentioned(wire):
-        return bare
-    return wire.name
+    return bare if bare and bare != wire.name and not mentioned(wire) else wire.name
 
 
 def mentioned(wire: Wire) -> bool:
-    import re
-    return re.search(rf"\b{re.escape(wire.name)}\b", wire.span.source.text) is not None
+    return wire.span is not None and re.search(rf"\b{re.escape(wire.name)}\b", wire.span.source.text) is not None

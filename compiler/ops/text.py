@@ -98,3 +98,11 @@ define(Op("words", lambda attributes, text: 0.0, gives(WORDS), kind="control", s
 define(Op("copy", lambda attributes, text: text, gives(TEXT), kind="control", smooth=("jump",), host=True, pull="pass",
           doc="A text with several readers whose criticisms meet under a rule."))
 define(Op("segment", kind="control", doc="Numbers between two boxes of the host: one jitted function."))
+
+# What the pass `criticize` writes: the way back.
+for _name, _doc in {
+        "zero": "A cotangent of 0, of the shape of what it is of.",
+        "pull": "The cotangents of a segment's inputs, from those of its outputs.",
+        "criticize": "What is said of a box's inputs, from what is said of its output: feedback, by the box's rule.",
+        "gather": "Feedback from several readers, or over axes that the text does not have, met by rules; else merged by source."}.items():
+    define(Op(_name, kind="estimator", host=True, doc=_doc))

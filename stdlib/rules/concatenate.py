@@ -4,7 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pullback.compiler.criticism import Criticism
+from pullback.compiler.case import Cotangent
+from pullback.compiler.contract import Ask
 from pullback.compiler.rule import Bias, rule
 
 
@@ -21,5 +22,5 @@ class Concatenate:
     through: ClassVar[str] = "words"
     junction: ClassVar[bool] = True
 
-    def meet(self, key: int, group: tuple[Criticism, ...]) -> list[tuple[Criticism, ...]]:
-        return [group]
+    def meet(self, ask: Ask, seed: int, groups: list[Cotangent], role: str) -> list[Cotangent]:
+        return groups

@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Sequence
 
+from pullback.compiler.case import Case, Cotangent
+from pullback.compiler.contract import Ask
+from pullback.compiler.ops.text import printed
 from pullback.compiler.rule import Bias, rule
+from pullback.stdlib.text import critic
 
 
 @rule
@@ -26,3 +30,9 @@ class Critique:
     def __post_init__(self) -> None:
         if not isinstance(self.joint, bool):
             raise ValueError("`joint` is true or false")
+
+    def pull(self, ask: Ask, cases: Sequence[Case]) -> list[dict[str, Cotangent]]:
+        """One question for each case and wanted input, all at once; what nothing was said of is not asked about."""
+        seen = [critic.Seen(case.role, tuple((name, printed(value)) for name, value in case.inputs), case.output(), case.spoken(),
+                            case.wanted, case.roles, case.source, self.joint) for case in cases]
+        return critic.critique(ask, seen)

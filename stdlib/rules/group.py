@@ -4,6 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pullback.compiler.case import Cotangent
+from pullback.compiler.contract import Ask
 from pullback.compiler.criticism import Criticism
 from pullback.compiler.rule import Bias, rule
 
@@ -26,7 +28,10 @@ class Group:
         if isinstance(self.by, bool) or not isinstance(self.by, (str, int)) or isinstance(self.by, int) and self.by < 1:
             raise ValueError("criticisms are grouped by a name, or into so many at a time")
 
-    def meet(self, key: int, group: tuple[Criticism, ...]) -> list[tuple[Criticism, ...]]:
+    def meet(self, ask: Ask, seed: int, groups: list[Cotangent], role: str) -> list[Cotangent]:
+        return [inner for group in groups for inner in self.split(group)]
+
+    def split(self, group: Cotangent) -> list[Cotangent]:
         if isinstance(self.by, int):
             return [group[at:at + self.by] for at in range(0, len(group), self.by)]
         found: dict[object, list[Criticism]] = {}
@@ -38,7 +43,7 @@ class Group:
 def part(item: Criticism, name: str) -> object:
     """What stands behind a name in a source: an index, or the name itself; None if the source does not hold it."""
     for at, word in enumerate(item.source):
-        if word == name:
+        if word == name or isinstance(word, str) and word.endswith(f".{name}"):
             behind = item.source[at + 1] if at + 1 < len(item.source) else None
             return behind if isinstance(behind, int) else name
     return None

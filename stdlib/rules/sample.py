@@ -1,12 +1,13 @@
 """Some of several criticisms, at random."""
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from pullback.compiler.criticism import Criticism
+from pullback.compiler.case import Cotangent
+from pullback.compiler.contract import Ask
 from pullback.compiler.rule import Bias, rule
+from pullback.stdlib.text import merge
 
 
 @rule
@@ -26,8 +27,5 @@ class Sample:
         if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 1:
             raise ValueError("`k` is a whole number from 1 up")
 
-    def meet(self, key: int, group: tuple[Criticism, ...]) -> list[tuple[Criticism, ...]]:
-        if len(group) <= self.k:
-            return [group]
-        kept = sorted(random.Random(key).sample(range(len(group)), self.k))
-        return [tuple(replace(group[at], weight=group[at].weight * len(group) / self.k) for at in kept)]
+    def meet(self, ask: Ask, seed: int, groups: list[Cotangent], role: str) -> list[Cotangent]:
+        return [merge.sample(self.k, group, seed + place) for place, group in enumerate(groups)]

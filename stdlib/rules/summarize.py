@@ -4,7 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pullback.compiler.case import Cotangent
+from pullback.compiler.contract import Ask
 from pullback.compiler.rule import Bias, rule
+from pullback.stdlib.text import merge
 
 
 @rule
@@ -19,3 +22,6 @@ class Summarize:
     bias: ClassVar[Bias] = Bias.heuristic
     through: ClassVar[str] = "words"
     junction: ClassVar[bool] = True
+
+    def meet(self, ask: Ask, seed: int, groups: list[Cotangent], role: str) -> list[Cotangent]:
+        return merge.summarize(ask, groups, [role] * len(groups))

@@ -4,8 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pullback.compiler.criticism import Criticism, order
+from pullback.compiler.case import Cotangent
+from pullback.compiler.contract import Ask
 from pullback.compiler.rule import Bias, rule
+from pullback.stdlib.text import merge
 
 
 @rule
@@ -25,8 +27,5 @@ class Top:
         if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 1:
             raise ValueError("`k` is a whole number from 1 up")
 
-    def meet(self, key: int, group: tuple[Criticism, ...]) -> list[tuple[Criticism, ...]]:
-        def rank(item: Criticism) -> tuple:
-            return (-item.weight, float("inf") if item.score is None else item.score, order(item.source))
-        kept = set(map(id, sorted(group, key=rank)[:self.k]))
-        return [tuple(item for item in group if id(item) in kept)]
+    def meet(self, ask: Ask, seed: int, groups: list[Cotangent], role: str) -> list[Cotangent]:
+        return [merge.top(self.k, group) for group in groups]
