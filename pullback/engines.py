@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pullback.backends.text.record import Replay as replay
     from pullback.backends.text.retry import Retry
     from pullback.backends.text.roles import Roles
+    from pullback.backends.text.rules import rules
     from pullback.backends.text.scripted import Fault
     from pullback.backends.text.scripted import Scripted as scripted
+    from pullback.backends.text.tasks import counting, sorting
     from pullback.compiler.engine import Capabilities, Reply, Request, Usage
 
 PUBLIC = {
@@ -27,11 +29,14 @@ PUBLIC = {
     "Retry": ("pullback.backends.text.retry", "Retry"),
     "Roles": ("pullback.backends.text.roles", "Roles"),
     "Usage": ("pullback.compiler.engine", "Usage"),
+    "counting": ("pullback.backends.text.tasks", "counting"),
     "local": ("pullback.backends.text.local", "Local"),
     "openai": ("pullback.backends.text.openai", "OpenAI"),
     "record": ("pullback.backends.text.record", "Record"),
     "replay": ("pullback.backends.text.record", "Replay"),
+    "rules": ("pullback.backends.text.rules", "rules"),
     "scripted": ("pullback.backends.text.scripted", "Scripted"),
+    "sorting": ("pullback.backends.text.tasks", "sorting"),
 }
 
 __all__ = sorted(PUBLIC)
