@@ -29,7 +29,8 @@ def final(name: str, request: Request, failure: Failure, attempts: int, waited: 
         tried = "1 attempt" if attempts == 1 else f"{attempts} attempts, {waited:.1f} s of waiting between them"
         return EngineError(Diagnostic(
             "engine-unavailable", f"`{name}` gave no answer ({request.role}): {failure.what} ({tried})",
-            help="is the server there and its address right?" if failure.status is None else
+            help="more patience: `Retry(timeout = …, deadline = …)`" if failure.unknown and failure.status is None else
+            "is the server there and its address right?" if failure.status is None else
             "fewer requests at once (`limit`) or more patience (`Retry(tries, deadline)`) may do"))
     if failure.code == "text-budget":
         return too_long(name, request, failure.what)
@@ -51,11 +52,11 @@ def too_long(name: str, request: Request, what: str) -> EngineError:
 
 def truncated(name: str, request: Request, usage: Usage, unclosed: bool = False) -> EngineError:
     """A reply that was cut at its limit, twice."""
-    how = "its answer does not end" if unclosed else "it was cut at `max_tokens`"
+    how = (f"its answer was begun and does not end within {request.max_tokens} tokens" if unclosed else
+           f"it was cut at `max_tokens` = {request.max_tokens}")
     return EngineError(Diagnostic(
-        "text-truncated", f"the reply of `{name}` ({request.role}) is not whole: {how} = {request.max_tokens} "
-        f"({usage.prompt} tokens of prompt, {usage.completion} of reply), with twice the first limit too" if not unclosed else
-        f"the reply of `{name}` ({request.role}) is not whole: {how} within {request.max_tokens} tokens",
+        "text-truncated", f"the reply of `{name}` ({request.role}) is not whole, with twice the limit too: {how} "
+        f"(tokens: {usage.prompt} of prompt, {usage.completion} of reply)",
         help="a larger `max_tokens`, or ask for less; what was cut is never used"))
 
 

@@ -81,10 +81,10 @@ class OpenAI(Engine):
                     said += part
                     if len(said) > LARGEST:
                         raise Failure(f"the server's reply is larger than {LARGEST >> 20} MB", again=False, unknown=True)
-        except (http.ConnectError, http.ConnectTimeout, http.PoolTimeout) as error:
-            raise Failure(f"no connection to {self.base_url} ({type(error).__name__})", again=True) from None
-        except http.HTTPError as error:
-            raise Failure(f"the connection to {self.base_url} broke ({type(error).__name__})", again=True, unknown=True) from None
+        except (http.ConnectError, http.ConnectTimeout, http.PoolTimeout):
+            raise Failure(f"no connection to {self.base_url}", again=True) from None
+        except http.HTTPError:
+            raise Failure(f"the connection to {self.base_url} broke", again=True, unknown=True) from None
         if status != 200:
             raise chat.refused(status, bytes(said), after, secret)
         return chat.reply(chat.parsed(bytes(said)), request, self.capabilities, self.model)

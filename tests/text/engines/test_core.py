@@ -250,7 +250,7 @@ def test_what_was_cut_is_asked_for_once_more_with_twice_the_limit():
     assert roles.call(Request.of("q", max_tokens=3)).text == "one two three four five six"
     assert [request.max_tokens for request in engine.log] == [3, 6] and roles.account.doubled == 1
     said = refusal(lambda: Roles(engine).call(Request.of("q", max_tokens=2)), "text-truncated")
-    assert "`max_tokens` = 4" in said and "1 tokens of prompt, 4 of reply" in said
+    assert "`max_tokens` = 4" in said and "1 of prompt, 4 of reply" in said
 
 
 def ask(script, contract, **options):
