@@ -16,7 +16,8 @@ CONSTRUCTS = {
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
     "argmin": "`argmin`", "normalize": "`normalize … given …`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
-    "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",
+    "with": "snapshots (`with old = w …`)", "batch": "`batch`",
+    "validate": "`validate` in a fit without texts", "texts under over": "an array of texts under `over`",
     "over model": "a guide under `over`", "full_rank": "the guide `full_rank`", "mean_field": "the guide `mean_field`",
     "prompt": "the type `prompt`", "complex": "`complex` arrays in a choice", "history": "an array that a loop fills and "
     "reads at a place that is no fixed number of steps back", "slice": "a slice whose ends are not known before the run",

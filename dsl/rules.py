@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pullback.compiler import optimizer, schedule
+from pullback.compiler import optimizer, predicate, schedule
 from pullback.compiler import rule as registry
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
@@ -17,7 +17,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
 from pullback.dsl.matching import listed
 from pullback.dsl.refused import pending, pending_rule
-from pullback.dsl.values import Constant, Undetermined, describe, is_size, is_static
+from pullback.dsl.values import Constant, Declared, Undetermined, describe, is_size, is_static
 
 SUBSAMPLE = "subsample"
 
@@ -83,7 +83,7 @@ def option(ctx: Context | None, node: Any) -> Any:
                             label=f"this is {describe(found)}")
             return name
         case s.List(items) | s.Tuple(items):
-            return tuple(option(ctx, item) for item in items)
+            return tuple(predicate_of(ctx, item) or option(ctx, item) for item in items)
         case s.Text(pieces) if all(isinstance(piece, str) for piece in pieces):
             return "".join(pieces)
         case s.Call(s.Name(name), arguments):
@@ -96,6 +96,18 @@ def option(ctx: Context | None, node: Any) -> Any:
     if not is_static(found):
         raise error("static", "an option must be known before the run", node.span, label=f"this is {describe(found)}")
     return found
+
+
+def predicate_of(ctx: Context | None, node: Any) -> Any:
+    """A constraint on a text that is enforced: `max_chars(400)`, or an extern that says yes or no; None if it is none."""
+    match node:
+        case s.Call(s.Name(name), arguments) if name in predicate.PREDICATES:
+            return instance(ctx, name, predicate.PREDICATES[name], arguments, node.span)
+        case s.Name(name) if ctx is not None and isinstance(found := ctx.find(name), Declared) and found.kind == "extern":
+            if (function := found.module.extern(name)) is None:
+                raise Undetermined(f"the extern `{name}`")
+            return predicate.Holds(function)
+    return None
 
 
 def nested(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Any:

@@ -181,6 +181,8 @@ def step(plan: Plan, now: Now, key: Any, data: Mapping[str, Any]) -> tuple[Now, 
             free.update(new)
         states.append(state)
     known = readings.validated.get(json.dumps(texts, sort_keys=True))
+    if known is None and not numbers and now.step and texts == now.texts:  # it is what it was
+        known = plan.sign * now.history["validate"][-1]
     if plan.validate is not None and known is None:
         known = plan.sign * float(plan.validate(at, {**constrain(plan.variables, free), **texts}, data))
     entry = {"step": now.step, "objective": score, "gradient_norm": norm, "validate": float("nan") if known is None else plan.sign * known,
@@ -251,10 +253,8 @@ def run(plan: Plan, key: Any, data: Mapping[str, Any], init: Any = None, *, prog
 
 
 def silent(plan: Plan, now: Now) -> bool:
-    """Was nothing said at the last step, without a verifier that is at its best?"""
-    if now.history["criticisms"][-1] or not plan.texts or plan.roles.account.empty == 0:
-        return False
-    return True
+    """Was a critic asked at the last step, and did it say nothing of anything?"""
+    return not now.history["criticisms"][-1] and bool(plan.texts) and plan.roles.account.empty > 0
 
 
 def result(plan: Plan, now: Now) -> Revised:

@@ -206,6 +206,9 @@ class Compiled:
 def words(argument: Argument, value: Any) -> np.ndarray:
     """Texts as an array of Python's strings; the texts of a `one_of` as the ints that stand for them."""
     array, declared = np.asarray(value, object), argument.type
+    if declared.kind == "text":  # a column of a file that holds numbers only was read as such
+        array = np.array([str(item) if isinstance(item, (int, np.integer)) and not isinstance(item, bool) else item for item in array.flat]
+                         + [None], object)[:-1].reshape(array.shape)
     wrong = next((item for item in array.flat if not isinstance(item, str)), None)
     if wrong is not None and not (declared.words and all(isinstance(item, (int, np.integer)) for item in array.flat)):
         raise ArgumentError(f"`{argument.name}: {declared}` has texts, and {wrong!r} stands among those that were given")
