@@ -66,12 +66,11 @@ def curve(fitted: Any, width: int = 640, height: int = 140) -> str:
     low, high = float(every.min()), float(every.max())
     span, count = high - low or 1.0, max(map(len, lines.values()))
     shapes = []
-    for (name, values), color in zip(lines.items(), ("#6b4fbb", "#14783c")):
+    for place, ((name, values), color) in enumerate(zip(lines.items(), ("#6b4fbb", "#14783c"))):
         points = " ".join(f"{40 + (width - 120) * at / max(count - 1, 1):.1f},{height - 20 - (height - 40) * (value - low) / span:.1f}"
                           for at, value in enumerate(values) if np.isfinite(value))
-        last = float(values[np.isfinite(values)][-1])
         shapes.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
-                      f'<text x="{width - 74}" y="{height - 16 - (height - 40) * (last - low) / span:.1f}" font-size="12" fill="{color}">{name}</text>')
+                      f'<text x="{width - 74}" y="{height - 40 + 18 * place}" font-size="12" fill="{color}">{name}</text>')
     scale = "".join(f'<text x="0" y="{y}" font-size="11" fill="#66707d">{value:.4g}</text>' for y, value in ((height - 16, low), (24, high)))
     return f'<svg width="{width}" height="{height}" role="img" aria-label="scores by step">{scale}{"".join(shapes)}</svg>'
 
