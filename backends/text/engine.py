@@ -85,6 +85,7 @@ class Engine(ABC):
         shared = key in self._flying
         if not shared:
             self._flying[key] = asyncio.ensure_future(self._ask(request, key, account)), [0]
+            self._flying[key][0].add_done_callback(lambda task: task.cancelled() or task.exception())  # heard by all, or by none
         task, waiters = self._flying[key]
         waiters[0] += 1
         try:
