@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Mapping, Protocol, Sequence, runtime_checkable
 
+from pullback.compiler.contract import Answer, Question
 from pullback.compiler.criticism import Criticism
+from pullback.compiler.diagnostic import EngineError
 from pullback.compiler.predicate import Constraint
 
 Texts = Mapping[str, str]
@@ -78,8 +80,8 @@ class Readings(Protocol):
     roles: Mapping[str, str]
     rows: int
 
-    def rewrite(self, edits: Sequence[Edit]) -> list[Rewritten]:
-        """Ask the editor, for all edits at once."""
+    def ask(self, questions: Sequence[Question]) -> list[Answer | EngineError]:
+        """Ask the engines of the run, all at once: `rewrite(readings.ask, edits)` is how the editor is asked."""
 
     def validate(self, texts: Texts) -> float:
         """The fit's `validate` clause at these texts."""

@@ -10,7 +10,7 @@ FLOOR = {"compiler": 0, "dsl": 1, "backends": 1, "stdlib": 1, "pullback": 2}
 SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 RANK = {name: rank for rank, names in enumerate([
     ["source"], ["diagnostic", "type", "criticism", "engine"], ["ir"],
-    ["op", "distribution", "rule", "constraint", "choice", "schedule", "optimizer", "contract", "predicate"],
+    ["op", "distribution", "rule", "constraint", "choice", "schedule", "optimizer", "contract", "predicate", "case"],
     ["revision"],
     ["network", "ops"], ["notation"], ["analyses"], ["weight"], ["forward"], ["passes"], ["ledger"], ["pipeline"]]) for name in names}
 LISTS = {"dsl/syntax.py"}  # one form of the language after another: no shorter for being two files

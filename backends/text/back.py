@@ -19,7 +19,7 @@ from pullback.compiler.criticism import Criticism, merge
 from pullback.compiler.diagnostic import EngineError
 from pullback.compiler.ir import Axis, Box, Wire
 from pullback.compiler.type import Array, is_text
-from pullback.stdlib.text.judge import bounds
+from pullback.backends.text.judge import bounds
 
 Values = Mapping[str, Any]
 NOTHING: tuple[Criticism, ...] = ()

@@ -19,7 +19,7 @@ from pullback.compiler.diagnostic import ArgumentError, Diagnostic, EngineError
 from pullback.compiler.engine import Request, seed
 from pullback.compiler.ir import Axis, Box, Wire
 from pullback.compiler.type import Array, is_text
-from pullback.stdlib.text import judge
+from pullback.backends.text import judge
 
 Values = Mapping[str, Any]
 DTYPES = {"real": np.float32, "int": np.int32, "bool": np.bool_, "text": object, "feedback": object}

@@ -27,11 +27,11 @@ from pullback.backends.xla import checkpoint as checkpoints
 from pullback.backends.xla.interrupt import Interrupted, Watch
 from pullback.backends.xla.lower import site_key
 from pullback.backends.xla.state import State, Variable, constrain, start
+from pullback.compiler.contract import Answer, Question
 from pullback.compiler.criticism import Criticism
 from pullback.compiler.diagnostic import Diagnostic, EngineError, FitError, Reported
-from pullback.compiler.revision import Edit, Report, Rewritten, TextOptimizer
+from pullback.compiler.revision import Report, TextOptimizer
 from pullback.compiler.source import Span
-from pullback.stdlib.text import editor
 
 Texts = dict[str, str]
 
@@ -98,9 +98,9 @@ class Readings:
     def rows(self) -> int:
         return self.plan.rows(self.data)
 
-    def rewrite(self, edits: Sequence[Edit]) -> list[Rewritten]:
+    def ask(self, questions: Sequence[Question]) -> list[Answer | EngineError]:
         try:
-            return editor.rewrite(self.plan.roles.ask, edits)
+            return self.plan.roles.ask(questions)
         except EngineError as error:
             raise error.at(self.plan.span) from None
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Sequence
 from pullback.compiler.optimizer import optimizer
 from pullback.compiler.predicate import Constraint
 from pullback.compiler.revision import Edit, Readings, Report, Texts
+from pullback.stdlib.text.editor import rewrite
 
 WARM = 0.7
 
@@ -89,7 +90,7 @@ class Choose:
         edits = [Edit(name, readings.roles.get(name, ""), values[name], readings.criticisms[name], constraints=self.constraints,
                       examples=self.examples, temperature=WARM, rollout=restarts * (self.k - 1) + i)
                  for i in range(1, self.k) for name in names]
-        made = iter(readings.rewrite(edits)) if edits else iter(())
+        made = iter(rewrite(readings.ask, edits)) if edits else iter(())
         found = [dict(values)]
         for _ in range(1, self.k):
             candidate = {**values, **{name: next(made).value for name in names}}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Sequence
 from pullback.compiler.optimizer import optimizer
 from pullback.compiler.predicate import Constraint
 from pullback.compiler.revision import Edit, Readings, Report, Texts
+from pullback.stdlib.text.editor import rewrite
 
 
 @optimizer
@@ -69,7 +70,7 @@ class Pareto:
 
     def joined(self, pool: list[dict], parents: list[dict], edits: list[Edit], rows: Sequence[int], readings: Readings) -> tuple[list[dict], str]:
         """The pool with the child, if there is one and it beats its parents on these rows; and a word on it."""
-        made = {edit.name: found.value for edit, found in zip(edits, readings.rewrite(edits) if edits else ())}
+        made = {edit.name: found.value for edit, found in zip(edits, rewrite(readings.ask, edits) if edits else ())}
         child = {**parents[0]["values"], **made}
         if any(child == known["values"] for known in pool):
             return pool, "nothing new"

@@ -9,7 +9,7 @@ from pullback.compiler.criticism import Criticism
 from pullback.compiler.optimizer import optimizer
 from pullback.compiler.predicate import Constraint
 from pullback.compiler.revision import Edit, Past, Readings, Report, Rewritten, Texts
-from pullback.stdlib.text.editor import another
+from pullback.stdlib.text.editor import another, rewrite
 
 MOMENTUM = """\
 Earlier versions, oldest first, with what was said of them and their scores (higher is better). A remark that comes again
@@ -95,12 +95,12 @@ class Tgd:
 
 def fresh(edits: list[Edit], tried: dict[str, list[str]], readings: Readings) -> list[Rewritten]:
     """The rewrites; one that was there before is asked for once more, then it is `stalled`."""
-    found = readings.rewrite(edits)
+    found = rewrite(readings.ask, edits)
 
     def old(edit: Edit, made: Rewritten) -> bool:
         return made.kept.endswith("the same text") or not made.kept and digest(made.value) in tried[edit.name]
     again = [place for place, (edit, made) in enumerate(zip(edits, found)) if old(edit, made)]
-    second = dict(zip(again, readings.rewrite([another(edits[place]) for place in again]))) if again else {}
+    second = dict(zip(again, rewrite(readings.ask, [another(edits[place]) for place in again]))) if again else {}
     stalled = {place for place, made in second.items() if old(edits[place], made)}
     return [Rewritten(edit.value, "stalled") if place in stalled else second.get(place, made)
             for place, (edit, made) in enumerate(zip(edits, found))]

@@ -11,7 +11,6 @@ from pullback.compiler.contract import Question, Typed, Values, quote
 from pullback.compiler.criticism import Criticism, merge
 from pullback.compiler.engine import Capabilities, Request
 from pullback.stdlib.text.critic import Seen, critique
-from pullback.stdlib.text.editor import rewrite
 
 library.open_library()
 TASKS = pytest.mark.parametrize("task", [counting, sorting], ids=["counting", "sorting"])
@@ -45,9 +44,6 @@ class Readings:
     @property
     def criticisms(self):
         return self.criticize(self.texts, range(len(self.data)))
-
-    def rewrite(self, edits):
-        return rewrite(self.ask, edits)
 
 
 def climb(made, task, texts, steps, capabilities=ALL):
