@@ -28,6 +28,19 @@ from pullback.compiler.type import is_text
 from pullback.function import Function, Make
 
 
+class Absent:
+    """In the place of an engine where none was given: verifiers alone need none."""
+
+    limit = 1
+
+    def __init__(self, name: str):
+        self.asked_by = name
+
+    def __getattr__(self, name: str) -> Any:
+        raise ArgumentError(Diagnostic("argument", f"`{self.asked_by}` asks a language model, and no engine was given",
+                                       help="`engine = pb.engines.local()`, or another of `pb.engines`"))
+
+
 class Asking(Function):
     """`g(key, params, **data)`: the objective's value; for a text objective its judgments, in the order of the data.
 
@@ -38,7 +51,7 @@ class Asking(Function):
     def __init__(self, name: str, make: Make, arguments: tuple[Argument, ...], *, engine: Any = None, budget: Budget | None = None,
                  on_error: str = "stop", sign: float = 1.0, roles: Roles | None = None, **more: Any):
         self.engine, self.sign = engine, sign
-        self.roles = roles or (Roles(engine, budget, on_error) if engine is not None else None)
+        self.roles = roles or Roles(engine if engine is not None else Absent(name), budget, on_error)
         self.sweeps: list[dict[str, int]] = []
         super().__init__(name, make, arguments, **more)
 
@@ -54,9 +67,9 @@ class Asking(Function):
         return made
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> Account:
         """What its calls have spent, by role."""
-        return self.roles.account if self.roles is not None else None
+        return self.roles.account
 
     def plan(self, over: tuple[str, ...] | None = None, **sizes: int) -> Plan:
         """Calls and tokens of one sweep, by role: at least, at most, and by the sweeps so far, before any call is made.
@@ -167,13 +180,12 @@ class Asking(Function):
 
     def _run(self, program: Program, key: Any, values: Mapping[str, Any]) -> Run:
         asks = next((box for box in program.graph.boxes if box.op.kind == "engine"), None)
-        if asks is not None and self.roles is None:
+        if asks is not None and isinstance(self.roles.engine("forward"), Absent):
             raise ArgumentError(Diagnostic("argument", f"`{self.name}` asks a language model, and no engine was given", asks.span,
                                            help="`compile(engine = pb.engines.local())`, or another of `pb.engines`"))
-        before = {role: spent.calls for role, spent in self.roles.account.roles.items()} if self.roles else {}
+        before = {role: spent.calls for role, spent in self.roles.account.roles.items()}
         run = program.run(jax.random.key(key) if isinstance(key, int) else key, values, self.roles)
-        if self.roles:
-            self.sweeps.append({role: spent.calls - before.get(role, 0) for role, spent in self.roles.account.roles.items()})
+        self.sweeps.append({role: spent.calls - before.get(role, 0) for role, spent in self.roles.account.roles.items()})
         return run
 
 

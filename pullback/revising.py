@@ -6,7 +6,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
-from pullback.asking import Asking
+from pullback.asking import Absent, Asking
 from pullback.backends.text import plan as counting
 from pullback.backends.text import revise
 from pullback.backends.text.roles import Roles
@@ -30,7 +30,7 @@ def planned(fit: Any, goal: Asking, data: Mapping[str, Any], sizes: Mapping[str,
     if engine is None and (asks := asking(plan)) is not None:
         raise ArgumentError(Diagnostic("argument", f"`{fit.name}` asks a language model, and no engine was given", asks,
                                        help="`run(…, engine = pb.engines.local())`, or `--engine local`"))
-    roles = Roles(engine if engine is not None else {"forward": Absent()}, budget, on_error)
+    roles = Roles(engine if engine is not None else Absent(fit.name), budget, on_error)
     goal = goal.with_roles(roles)
     every = whole(fit, goal, roles)
     validate = validation(fit, goal, roles) if plan.validate is not None else None
@@ -48,15 +48,6 @@ def planned(fit: Any, goal: Asking, data: Mapping[str, Any], sizes: Mapping[str,
         lambda key, params, data: every.value_and_grad(key, params, **data), lambda key, params, data: every(key, params, **data),
         validate and (lambda key, params, data: validate(key, params, **data)),
         lambda data: len(data[cut[0]]) if cut else 0, part, roles, fit._digest(goal, settings), fit.declared.node.span, goal)
-
-
-class Absent:
-    """In the place of an engine where nothing is asked: verifiers alone."""
-
-    limit = 1
-
-    def __getattr__(self, name: str) -> Any:
-        raise ArgumentError("no engine was given")
 
 
 def asking(plan: Any) -> Any:

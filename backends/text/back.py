@@ -77,7 +77,7 @@ def told(box: Box, forward: Box, values: Values, names: list[str], indices: Mapp
     ends = {title(wire): limits(wire.type) for wire in results if limits(wire.type) is not None}
     for row in rows(forward, values):
         pairs = [(title(wire), array[row.place]) for wire, array in zip(results, outs)]
-        if row.missing or any(value is None for _, value in pairs):
+        if row.missing(forward) or any(value is None for _, value in pairs):
             continue
         heard = merge(*(array[row.place] for array in words)) if words else NOTHING
         drifts = {title(results[at]): array[row.place] for at, array in numbers}

@@ -32,10 +32,13 @@ class Row:
     place: tuple[int, ...]
     inputs: tuple[Any, ...]
 
-    @property
-    def missing(self) -> bool:
-        return any(value is None for value in self.inputs if not isinstance(value, np.ndarray)) or any(
-            item is None for value in self.inputs if isinstance(value, np.ndarray) and value.dtype == object for item in value.flat)
+    def missing(self, box: Box) -> bool:
+        """Does it lack what it reads?  A choice between two reads the one."""
+        read = self.inputs[1:2] if box.op is op.where and self.inputs[0] else self.inputs[2:] if box.op is op.where else self.inputs
+        if box.op in (op.index, op.stack):
+            return False
+        return any(value is None for value in read if not isinstance(value, np.ndarray)) or any(
+            item is None for value in read if isinstance(value, np.ndarray) and value.dtype == object for item in value.flat)
 
 
 def full(array: Any, wire: Wire, axes: Sequence[Axis]) -> np.ndarray:
@@ -58,14 +61,14 @@ def rows(box: Box, values: Values) -> Iterator[Row]:
                                    for array in arrays))
 
 
-def blank(wire: Wire) -> np.ndarray:
-    """An array for the output of a box, with nothing in it yet."""
+def blank(wire: Wire, box: Box) -> np.ndarray:
+    """An array for the output of a box, with nothing in it yet: where a branch is not taken, numbers are 0."""
     dtype = DTYPES[wire.type.kind]
     if dtype is np.float32:
         import jax.numpy as jnp
         dtype = jnp.result_type(float)
     made = np.empty((*(axis.size for axis in wire.axes), *wire.type.shape), dtype)
-    made[...] = None if dtype is object else np.nan if wire.type.kind == "real" else 0
+    made[...] = None if dtype is object else np.nan if wire.type.kind == "real" and not box.get("masked") else 0
     return made
 
 
@@ -76,6 +79,13 @@ def put(array: np.ndarray, place: tuple[int, ...], value: Any) -> None:
         array[place] = value
 
 
+def lose(outputs: Sequence[np.ndarray], row: Row) -> None:
+    """Nothing is known of this element."""
+    for array in outputs:
+        if array.dtype.kind == "f":
+            array[row.place] = np.nan
+
+
 # ---------------------------------------------------------------- boxes without an engine
 
 
@@ -83,10 +93,11 @@ def evaluate(box: Box, values: Values) -> list[np.ndarray]:
     """The outputs of a box that asks nothing."""
     if box.op.name in MOVED:
         return [MOVED[box.op.name](box, values)]
-    outputs = [blank(wire) for wire in box.outputs]
+    outputs = [blank(wire, box) for wire in box.outputs]
     function = call_of(box)
     for row in rows(box, values):
-        if row.missing:
+        if row.missing(box):
+            lose(outputs, row)
             continue
         found = function(*row.inputs)
         for array, value in zip(outputs, found if len(outputs) > 1 else (found,)):
@@ -207,8 +218,12 @@ MOVED = {"constant": constant, "spread": spread, "stack_axis": stack_axis, "iden
 
 def ask(box: Box, values: Values, roles: Roles, word: Callable[[str], int]) -> list[np.ndarray]:
     """The outputs of a box that asks an engine, all its rows at once.  `word`: the number behind a site's seeds."""
-    todo = [row for row in rows(box, values) if not row.missing]
-    outputs = [blank(wire) for wire in box.outputs]
+    outputs, todo = [blank(wire, box) for wire in box.outputs], []
+    for row in rows(box, values):
+        if row.missing(box):
+            lose(outputs, row)
+        else:
+            todo.append(row)
     try:
         questions = [asked(box, row, roles, word) for row in todo]
         plain = all(isinstance(item, Request) for item in questions)
@@ -219,7 +234,9 @@ def ask(box: Box, values: Values, roles: Roles, word: Callable[[str], int]) -> l
     if found and len(lost) == len(found):
         raise lost[0].at(box.span)
     for row, item in zip(todo, found):
-        if not isinstance(item, EngineError):
+        if isinstance(item, EngineError):
+            lose(outputs, row)
+        else:
             for array, value in zip(outputs, read(box, item)):
                 put(array, row.place, value)
     return [whole(array, wire, box) for array, wire in zip(outputs, box.outputs)]

@@ -83,7 +83,8 @@ def question(case: Seen, names: tuple[str, ...]) -> Question:
         else:
             parts.append(quote(f"input {name}", text))
     parts.append(quote("output", case.output))
-    parts += [quote("feedback", item.text) for item in case.cotangent]
+    differ = len({item.weight for item in case.cotangent}) > 1
+    parts += [(f"Of weight {item.weight:.6g}:\n" if differ else "") + quote("feedback", item.text) for item in case.cotangent]
     request = Request.of("\n\n".join(filter(None, parts)), SYSTEM if single else JOINT, role="critic", max_tokens=case.max_tokens)
     return Question(request, Values() if single else Values(names))
 
