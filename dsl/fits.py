@@ -312,10 +312,12 @@ def check_kinds(node: s.Fit, parameters: Mapping[str, Any], uses: tuple[Use, ...
     named = {name for use in uses for name in use.names}
     validates = the_validation(node) is not None
     for use in uses:
+        if use.optimizer is None:
+            continue
         texts = getattr(use.optimizer, "texts", False)
         said = use.optimizer.name if hasattr(use.optimizer, "name") else "this optimizer"
         for name in use.names or [name for name in parameters if name not in named]:
-            parameter = parameters[name]
+            parameter = parameters.get(name)
             if parameter is not None and is_text(parameter.type) != texts:
                 what, other = ("a text", "tgd(momentum = 3)") if not texts else ("no text", "adam(0.01)")
                 raise error("type", f"`{name}` is {what}, and `{said}` is an optimizer of {'texts' if texts else 'arrays'}", use.span,

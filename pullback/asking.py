@@ -19,9 +19,9 @@ from pullback.backends.text.sweep import Program, Run
 from pullback.backends.xla.compiled import Argument, Compiled, Specialized, environment, put
 from pullback.compiler import ops as op
 from pullback.compiler import pipeline
-from pullback.compiler.diagnostic import ArgumentError, Diagnostic
-from pullback.compiler.engine import Budget
-from pullback.compiler.ir import Graph
+from pullback.compiler.diagnostic import ArgumentError, Diagnostic, EngineError
+from pullback.compiler.engine import Budget, Capabilities
+from pullback.compiler.ir import Box, Graph
 from pullback.compiler.ops.text import WORDS
 from pullback.compiler.passes.criticize import real
 from pullback.compiler.type import is_text
@@ -111,6 +111,16 @@ class Asking(Function):
     def locate(self, key: Any, params: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         return None
 
+    def admitted(self, graph: Graph) -> Asking:
+        """The same, if its engines can do what the program asks of them; else an `EngineError`, before any call."""
+        for box in graph.walk() if not isinstance(self.roles.engine("forward"), Absent) else ():
+            if box.op.kind == "engine":
+                engine = self.roles.engine(box.get("engine_role") or box.op.engine)
+                wanted, help = lacking(box, engine.capabilities)
+                if wanted:
+                    raise EngineError(Diagnostic("engine-capability", f"`{engine.name}` can't {wanted}", box.span, help=help))
+        return self
+
     # ------------------------------------------------------------ inside
 
     def _stages(self, graph: Graph, over: tuple[str, ...]) -> Mapping[str, Graph]:
@@ -124,13 +134,17 @@ class Asking(Function):
     def __call__(self, key: Any, params: Mapping[str, Any], **data: Any) -> Any:
         if isinstance(key, jax.core.Tracer):
             raise no_jax(self.name)
-        return super().__call__(key, params, **data)
+        f, data = self.known(data)
+        params, data = f._given(params, data)
+        return f._specialized(params, data).value(f, key, params, data)
 
     def value_and_grad(self, key: Any, params: Mapping[str, Any], **data: Any) -> tuple[Any, Any]:
         """The value, and the derivative in each parameter: an array, or for a text a tuple of criticisms, in one sweep."""
         if isinstance(key, jax.core.Tracer):
             raise no_jax(self.name)
-        return super().value_and_grad(key, params, **data)
+        f, data = self.known(data)
+        params, data = f._given(params, data)
+        return f._specialized(params, data).gradient(f, key, params, data)
 
     def _specialized(self, params: dict, data: dict) -> Specialized:
         found = Compiled._specialized(self, params, data)
@@ -148,6 +162,7 @@ class Asking(Function):
 
     def _make(self, graph: Graph, over: tuple[str, ...] = ()) -> Specialized:
         stages = self._stages(graph, over)
+        self.admitted(graph)
         for box in graph.walk():
             missing = box["name"] if box.op is op.extern and box["function"] is None else getattr(box.rule, "f", None) \
                 if "explain" in box.attributes and box["explain"] is None else None
@@ -157,14 +172,14 @@ class Asking(Function):
         forward = Program(stages["segments"])
         back = Program(stages["criticize"]) if "criticize" in stages else None
 
-        def value(key: Any, params: dict, data: dict) -> Any:
-            run = self._run(forward, key, environment(forward.graph, params, data))
+        def value(f: Asking, key: Any, params: dict, data: dict) -> Any:
+            run = f._run(forward, key, environment(forward.graph, params, data))
             return said(forward.graph, run)
 
-        def gradient(key: Any, params: dict, data: dict) -> tuple[Any, dict]:
+        def gradient(f: Asking, key: Any, params: dict, data: dict) -> tuple[Any, dict]:
             if back is None:
-                return value(key, params, data), {}
-            run = self._run(back, key, environment(back.graph, params, data))
+                return value(f, key, params, data), {}
+            run = f._run(back, key, environment(back.graph, params, data))
             found: dict[str, Any] = {}
             wires = [wire for wire in back.graph.inputs if wire.name.partition(".")[0] in params]
             outputs = iter(back.graph.outputs[1:])
@@ -174,7 +189,7 @@ class Asking(Function):
                     put(found, wire.name, array if wire.type.shape else array.reshape(-1)[0])
                 elif real(wire):
                     slope = run.values[next(outputs).name]
-                    put(found, wire.name, jax.tree.map(lambda leaf: self.sign * leaf, slope))
+                    put(found, wire.name, jax.tree.map(lambda leaf: f.sign * leaf, slope))
             return said(back.graph, run), found
         return Specialized(stages, stages.get("criticize", stages["segments"]), value, gradient)
 
@@ -187,6 +202,18 @@ class Asking(Function):
         run = program.run(jax.random.key(key) if isinstance(key, int) else key, values, self.roles)
         self.sweeps.append({role: spent.calls - before.get(role, 0) for role, spent in self.roles.account.roles.items()})
         return run
+
+
+def lacking(box: Box, can: Capabilities) -> tuple[str, str]:
+    """What an engine can't do that a box asks of it, and how it may be had."""
+    other = "give this role another engine: `engine = {\"forward\": …, \"critic\": …}`"
+    if box.op in (op.likelihood, op.options):
+        return ("give log-probabilities", other) if not (can.logprobs and can.choices) else ("", "")
+    type = box["reply"]
+    if is_text(type) or can.schema or getattr(type, "words", ()) and can.choices:
+        return "", ""
+    number = "`number(reply)` of a reply in free words is a number too, or " if box.op is op.llm else ""
+    return f"keep {'its reply' if box.op is op.llm else 'a judgment'} to a type", number + other
 
 
 def said(graph: Graph, run: Run) -> Any:

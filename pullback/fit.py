@@ -79,7 +79,7 @@ class Fit:
         arguments = tuple(Argument(wire.name, wire.type) for wire in plan.goal.inputs)
         if words(plan):
             from pullback.asking import Asking
-            return Asking(self.name, make, arguments, engine=engine, sign=1.0 if plan.maximize else -1.0, **more)
+            return Asking(self.name, make, arguments, engine=engine, sign=1.0 if plan.maximize else -1.0, **more).admitted(plan.goal)
         return Function(self.name, make, arguments, **more)
 
     def plan(self, sizes: Mapping[str, int] | None = None, shapes: Mapping[str, Any] | None = None) -> FitPlan:

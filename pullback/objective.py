@@ -60,7 +60,8 @@ class Objective:
                 "allow_biased": allow_biased or self.declared.node.allow_biased}
         if engine is not None or asks(lambda: make(fixed, {})):
             from pullback.asking import Asking
-            return Asking(self.name, make, self._arguments(make, fixed, set(known)), engine=engine, **more)
+            made = Asking(self.name, make, self._arguments(make, fixed, set(known)), engine=engine, **more)
+            return made.admitted(make(fixed, {})) if asks(lambda: make(fixed, {})) else made
         return Function(self.name, make, self._arguments(make, fixed, set(known)), **more)
 
     def estimate(self, seed: Any, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,

@@ -88,30 +88,33 @@ def rows_of(graph: Graph) -> str:
     return str(box["size"]) if box is not None and box.op is op.plate else ""
 
 
+EDIT = 1024  # tokens of a rewrite
+
+
 def calls(fit: Any, goal: Asking, steps: int | None, sizes: Mapping[str, int]) -> counting.Plan:
     """What a whole fit asks: for each step a sweep, the optimizers' rewrites and evaluations, and the validations."""
     plan = fit.plan({})
     steps = steps or plan.steps or 1
     found = goal.plan(**sizes).times(steps, steps)
-    value = goal.plan(over=(), **sizes)
+    every = whole(fit, goal, goal.roles)
     checked = validation(fit, goal, goal.roles).plan(over=(), **sizes) if plan.validate is not None else counting.Plan(())
     known = plan.validate is not None
     for optimizer, names in fit._optimizers(plan):
         if getattr(optimizer, "texts", False):
-            found += optimizing(optimizer, len(names), steps, value)
+            found += optimizing(optimizer, len(names), steps, every.plan(over=(), **sizes), every.plan(**sizes), checked)
     return found + checked.times(0 if known and not steps else 1 if known else 0, steps + 1 if known else 0)
 
 
-def optimizing(optimizer: Any, texts: int, steps: int, value: counting.Plan) -> counting.Plan:
-    """The calls of an optimizer of texts: rewrites, each perhaps asked for again and repaired, and evaluations."""
-    tries = 2 if any(not isinstance(one, str) for one in optimizer.constraints) else 1
+def optimizing(optimizer: Any, texts: int, steps: int, value: counting.Plan, sweep: counting.Plan, checked: counting.Plan) -> counting.Plan:
+    """The calls of an optimizer of texts at most: rewrites, each perhaps asked for again or repaired, and evaluations of all rows."""
+    tries = texts * (2 if any(not isinstance(one, str) for one in optimizer.constraints) else 1)
+
+    def edits(number: int) -> counting.Plan:
+        return counting.Plan((counting.Count("optimize", 0, number * steps, number * steps * EDIT),))
     match optimizer.name:
-        case "choose":
-            evaluations = optimizer.k if optimizer.rule == "enum" else min(optimizer.k, optimizer.draws)
-            rewrites, runs = (optimizer.k - 1) * texts * tries, evaluations
-        case "pareto":
-            rewrites, runs = 2 * texts * tries, 6
-        case _:
-            rewrites, runs = 2 * texts * tries, 0
-    edits = counting.Plan((counting.Count("optimize", 0, rewrites * steps, rewrites * steps * 1024),))
-    return edits + value.times(0, runs * steps) if runs else edits
+        case "choose":  # at a restart k − 1 rewrites, at each step the candidates, or those drawn
+            return edits((optimizer.k - 1) * tries) + value.times(0, steps * (
+                optimizer.k if optimizer.rule == "enum" else min(optimizer.k, optimizer.draws)))
+        case "pareto":  # a mutation and a crossing: each on a minibatch, then on all rows, then validated
+            return edits(2 * tries) + sweep.times(0, steps) + value.times(0, 4 * steps + 1) + checked.times(0, 2 * steps + 1)
+    return edits(2 * tries)

@@ -142,11 +142,11 @@ class Backward:
     def host(self, box: Box) -> Box:
         slopes = [(place, self.slope(wire)) for place, wire in enumerate(box.outputs) if self.slopes.get(wire)]
         said = [(place, self.words(wire)) for place, wire in enumerate(box.outputs) if self.said.get(wire)]
-        if not slopes and not said or box.op is op.stop:
-            return box
-        for wire in box.inputs:
+        for wire in box.inputs if box.op is not op.stop else ():
             if real(wire) and wire in self.live:
                 self.opaque.setdefault(wire, box)
+        if not slopes and not said or box.op is op.stop:
+            return box
         count = len(box.inputs) - bool(box.get("masked"))
         wanted = tuple(place for place, wire in enumerate(box.inputs[:count]) if wire in self.live and not real(wire))
         if not wanted:
@@ -176,7 +176,7 @@ class Backward:
         name = box.get("name") if box.op is op.extern else {"format": "a template", "llm": "`llm`"}.get(box.op.name, f"`{box.op.name}`")
         only = "reaches the objective only" if not self.slopes.get(wire) else "also reaches the objective"
         return [Diagnostic(
-            "opaque", f"`{wire.name}` {only} through {f'`{name}`' if box.op is op.extern else name}, which has no derivative", box.span,
+            "opaque", f"`{wire.name}` {only} through {f'`{name}`' if box.op is op.extern else name}, where it has no derivative", box.span,
             f"`{one.name}` becomes text here" if box.op is op.format else f"`{one.name}` is read here",
             notes=((wire.span, f"`{wire.name}` is differentiated"),) if wire.span else (),
             help="a choice among texts has one: `prompt ~ choice(prompts, logits = l) by enum`")]
