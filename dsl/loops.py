@@ -9,7 +9,7 @@ a carried value turns out to be of a wider type than was assumed, it is gone thr
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from pullback.compiler import ops as op
@@ -18,6 +18,7 @@ from pullback.compiler.source import Span
 from pullback.compiler.type import REAL, Array, Constraint, Size, known
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
+from pullback.dsl.check import walk
 from pullback.dsl.context import Again, Binding, Context, Entry, Frame, Tape, error
 from pullback.dsl.filled import array_of, before, indexed, position, put
 from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves
@@ -33,12 +34,27 @@ ATTEMPTS = 12
 
 def loop_over(ctx: Context, node: s.For) -> None:
     """Execute `for i in a..b, j in c..d by r:`."""
-    if node.group or node.until is not None:
-        raise pending("group" if node.group else "until", node.span)
+    if node.group:
+        raise pending("group", node.span)
+    if node.until is not None:
+        return loop_over(ctx, stopping(ctx, node))
     rule, others = split_subsample(ctx, node.rules)
     if others:
         raise error("kind", f"a loop takes no rule but `subsample`, and this is `{others[0].name}`", node.rules[-1].span)
     nested(ctx, node.binders, node, rule)
+
+
+def stopping(ctx: Context, node: s.For) -> s.For:
+    """A loop with `until` as one that carries whether it has stopped: `if not stopped: …; stopped = the condition`."""
+    if any(isinstance(place, s.Index) for one in walk(node) if isinstance(one, (s.Assign, s.Draw)) for place in (one.target,)):
+        raise pending("until", node.until.span)
+    name, span = "stopped", node.until.span
+    while ctx.scope.find(name) is not None:
+        name += "_"
+    ctx.scope.names[name] = Binding(False, "assigned", span)
+    flag = s.Name(name, span=span)
+    arm = s.Arm(s.Not(flag, span=span), (*node.body, s.Assign(flag, None, node.until, span=span)), span=node.span)
+    return replace(node, until=None, body=(s.If((arm,), (), span=node.span),))
 
 
 def nested(ctx: Context, binders: tuple[s.Binder, ...], node: s.For, rule: Any) -> None:

@@ -13,7 +13,7 @@ from pullback.dsl.context import error
 CONSTRUCTS = {
     "text": "the library's texts", "drawn text": "a rule of points on a reply in free words",
     "density of texts": "the density of a model that draws texts",
-    "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
+    "tokens": "ragged arrays, `tokens[n]`", "until": "`until` in a loop that fills an array", "group": "`group`", "logps": "`logps`",
     "argmin": "`argmin`", "normalize": "`normalize … given …`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "batch": "`batch`",

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
-from pullback.backends.text.host import MOVED, Row, full, place_of, rows, title, titles
+from pullback.backends.text.host import Row, full, moves, place_of, rows, title, titles
 from pullback.backends.text.roles import Roles
 from pullback.compiler import ops as op
 from pullback.compiler import rule as rules
@@ -41,7 +41,7 @@ def shape_of(wire: Wire) -> tuple[int, ...]:
 def criticize(box: Box, forward: Box, values: Values, roles: Roles, indices: Mapping[str, Sequence[int]],
               seed: Callable[[str], int]) -> list[np.ndarray]:
     """The feedback on the wanted inputs of a host box.  `indices`: the rows that a loop drew, by its axis."""
-    if forward.op.name in MOVED or forward.op in (op.index, op.where, op.stack):
+    if moves(forward):
         return move(box, forward, values, roles, seed)
     outputs = [silence(shape_of(wire)) for wire in box.outputs]
     names = titles(forward)

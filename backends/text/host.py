@@ -213,6 +213,11 @@ MOVED = {"constant": constant, "spread": spread, "stack_axis": stack_axis, "iden
          "stop": same, "copy": same}
 
 
+def moves(box: Box) -> bool:
+    """Does the box only move texts, so that what is said of them takes the same way back?"""
+    return box.op.name in MOVED or box.op in (op.index, op.where, op.stack)
+
+
 # ---------------------------------------------------------------- boxes that ask
 
 

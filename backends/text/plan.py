@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Any, Iterable, Mapping
 
-from pullback.backends.text import back
+from pullback.backends.text import back, host
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph
 
@@ -100,10 +100,9 @@ def counts(box: Box, boxes: Mapping[int, Box]) -> Iterable[Count]:
         yield Count(role, 0 if box.get("masked") else number, number, number * (box.get("max_tokens") or TOKENS))
     elif box.op is op.criticize:
         forward = boxes[box["box"]]
-        rule = box.rule or ("copy" not in forward.op.name and back.default(forward))
         if forward.op is op.copy:
             yield from merged(box.rule or (), 1)
-        elif getattr(rule, "name", "") == "critique":
+        elif not host.moves(forward) and getattr(rule := box.rule or back.default(forward), "name", "") == "critique":
             number = size(forward) * (1 if rule.joint else len(box["wanted"]))
             yield Count("critic", 0, number, number * TOKENS)
     elif box.op is op.gather:

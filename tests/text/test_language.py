@@ -154,3 +154,22 @@ def test_a_verifier_that_gives_something_else_is_told_where():
     with pytest.raises(pb.ArgumentError) as error:
         g(0, {"system": "s"}, question="q", answer="a")
     assert error.value.diagnostics[0].code == "data" and error.value.diagnostics[0].span.line == 5
+
+
+def test_until_ends_a_loop_and_asks_no_more():
+    text = """
+extern right(reply: text) -> unit
+objective o(task: text, first: text):
+    draft = first
+    for t in 0..5 until contains(draft, "done"):
+        next ~ llm(task, "Last try: {draft}")
+        draft = next
+    return right(draft)
+"""
+    engine = pb.engines.scripted(lambda request: fulfil(request, {"value": "finish sooner"}) if request.role == "critic" else
+                                 "x" * (1 + request.user.count("x")) + (" done" if request.user.count("x") == 2 else ""))
+    g = pb.loads(text, right=lambda reply: 0.5 if reply == "xxx done" else 0.0)["o"].compile(engine=engine)
+    value, said = g.value_and_grad(0, {"task": "write"}, first="-")
+    assert float(value) == 0.5 and g.account.roles["forward"].calls == 3
+    assert len(said["task"]) == 3 and g.account.roles["critic"].calls == 5, "two inputs of each reply, but for the first draft, which is data"
+    assert g.plan()["forward"].most == 5 and g.plan()["forward"].least == 0 and g.account.total.calls <= g.plan().most
