@@ -7,11 +7,13 @@ The derivative in a text is an ordered tuple of criticisms that say how to raise
 """
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Mapping
 
 import jax
 import numpy as np
 
+from pullback.backends.draw import draw
 from pullback.backends.text.account import Account
 from pullback.backends.text.plan import Plan, plan
 from pullback.backends.text.roles import Roles
@@ -53,6 +55,7 @@ class Asking(Function):
         self.engine, self.sign = engine, sign
         self.roles = roles or Roles(engine if engine is not None else Absent(name), budget, on_error)
         self.sweeps: list[dict[str, int]] = []
+        self.last: Run | None = None
         super().__init__(name, make, arguments, **more)
 
     def _again(self, fixed: Mapping[str, int]) -> Asking:
@@ -103,6 +106,28 @@ class Asking(Function):
             graph = f.make(dict(f.fixed), {})
             f._general = f._stages(graph, over if over is not None else ())
         return f._general
+
+    def graph(self, stage: str = "ir", params: Mapping[str, Any] | None = None, **data: Any) -> Any:
+        """The drawing of a stage; `criticize` shows the program with what is said on the way back: the rules before a sweep, and after
+        it the words of the last one.  Its text is the graph of the whole sweep."""
+        if params is not None:
+            self.specialize(params, **data)
+        stages = self.stages()
+        if stage != "criticize" or stage not in stages:
+            return super().graph(stage)
+        from pullback.remarks import remarks
+        written = super().graph(stage)
+        found = remarks(stages[stage], self.last.values if self.last is not None else None)
+        shown = {one for box in stages["checked"].walk() for one in (box.get("address", ""), box.get("name", ""), box.op.name)} | {
+            wire.name for wire in stages["checked"].inputs}
+        names = {str(one).rpartition(".")[2] for one in shown}
+        try:
+            made = draw(stages, "checked", parameters=self._parameters(), source=self.source, name=self.name,
+                        criticisms=[one for one in found if one.source in names and one.target in names])
+        except ValueError:  # a box of the way back stands in the label of another
+            return written
+        made.scene.stage = stage
+        return replace(made, text=written.text)
 
     @property
     def named_stages(self) -> tuple[str, ...]:
@@ -179,7 +204,7 @@ class Asking(Function):
         def gradient(f: Asking, key: Any, params: dict, data: dict) -> tuple[Any, dict]:
             if back is None:
                 return value(f, key, params, data), {}
-            run = f._run(back, key, environment(back.graph, params, data))
+            run = f.last = f._run(back, key, environment(back.graph, params, data))
             found: dict[str, Any] = {}
             wires = [wire for wire in back.graph.inputs if wire.name.partition(".")[0] in params]
             outputs = iter(back.graph.outputs[1:])

@@ -122,6 +122,8 @@ class Weave:
     def is_drawn(self, box: Box) -> bool:
         """Is a deterministic box a node of its own?"""
         name = box.op.name
+        if box.op.kind == "engine":
+            return True
         if name in ALWAYS or box.rule is not None:
             return box.rule is not None or name in ("network", "extern") or bool(self.sources(box.inputs))
         if box.op.kind != "pure" or name in ("constant", "stop", "field"):

@@ -48,6 +48,8 @@ def statement(box: Box) -> str:
 
 def assigned(box: Box) -> str | None:
     """The name that the program gives to this box's value, if it gives one."""
+    if box.op.kind == "engine" and box.get("address"):
+        return last(box["address"])
     if len(box.outputs) != 1:
         return None
     base = plain(box.output.name)

@@ -173,3 +173,16 @@ objective o(task: text, first: text):
     assert float(value) == 0.5 and g.account.roles["forward"].calls == 3
     assert len(said["task"]) == 3 and g.account.roles["critic"].calls == 5, "two inputs of each reply, but for the first draft, which is data"
     assert g.plan()["forward"].most == 5 and g.plan()["forward"].least == 0 and g.account.total.calls <= g.plan().most
+
+
+def test_the_way_back_is_drawn_before_a_call_and_after_it_in_words():
+    g = pb.loads(DECLARED, right=lambda a, b: 0.0)["solve"].compile(
+        engine=pb.engines.scripted(lambda r: "x" if r.role == "forward" else fulfil(r, {"value": "name the year"})))
+    g.specialize({"system": "s"}, question="q", answer="a")
+    before = g.graph("criticize")
+    assert sorted(node.name for node in before.scene.nodes if node.shape == "note") == ["by critique", "by words"]
+    assert g.account.total.calls == 0 and "criticize[" in str(before)
+    g.value_and_grad(0, {"system": "s"}, question="q", answer="a")
+    after = g.graph("criticize")
+    assert "name the year" in [node.name for node in after.scene.nodes]
+    assert sum(line.style == "criticism" for line in after.scene.lines) == 4
