@@ -16,7 +16,7 @@ OR, AND, COMPARE, SUM, PRODUCT, NEGATED, POWER, ATOM = range(8)
 RAISED = str.maketrans("0123456789-nTNkKti", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿᵀᴺᵏᴷᵗⁱ")
 COMPARISONS = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠"}
 HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
-TRANSPARENT = frozenset({"stack_axis", "guard", "expectation", "factor"})
+TRANSPARENT = frozenset({"stack_axis", "guard", "expectation", "factor", "identity"})
 
 Text = tuple[str, int]
 
