@@ -6,7 +6,7 @@ fit if those came back cheaper waits for them; so `budget` is an error only wher
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 
 from pullback.backends.text import failure
 from pullback.compiler.engine import Budget, Reply, Usage
@@ -55,6 +55,14 @@ class Account:
         for spent in self.roles.values():
             found.add(spent)
         return found
+
+    def __str__(self) -> str:
+        """A table: what each role has spent."""
+        rows = [("role", "calls", "replies", "kept", "prompt", "reply", "cost", "seconds")]
+        rows += [(role, *(f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" for value in astuple(spent)))
+                 for role, spent in [*self.roles.items(), ("all", self.total)]]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        return "\n".join("  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]) for row in rows)
 
     def of(self, role: str) -> Spent:
         return self.roles.setdefault(role, Spent())

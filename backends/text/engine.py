@@ -39,8 +39,7 @@ class Engine(ABC):
             raise ValueError("an engine answers at least one request at a time")
         self.limit, self.retry = limit, retry
         self.cache = opened(cache)
-        self._flying: dict[str, tuple[asyncio.Task, list[int]]] = {}
-        self._gate: asyncio.Semaphore | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._chance = random.Random()
 
     @property
@@ -73,15 +72,18 @@ class Engine(ABC):
 
         on_error: "stop", the first failure cancels the rest and is raised; "skip", it stands in the reply's place."""
         account, skip = account or Account(), (EngineError,) if on_error == "skip" else ()
-        return run(in_order(lambda r: self._reply(r, account), requests, min(limit or self.limit, self.limit), skip))
+        return run(in_order(lambda r: self._reply(r, account), requests, min(limit or self.limit, self.limit), skip,
+                            key=lambda r: r.key(self.identity), again=lambda r, reply: kept(reply, r, account)))
 
     async def _reply(self, request: Request, account: Account) -> Reply:
         self.admits(request)
+        if self._loop is not (loop := asyncio.get_running_loop()):  # the first request, or the first in a forked process
+            self._loop, self._gate = loop, asyncio.Semaphore(self.limit)
+            self._flying: dict[str, tuple[asyncio.Task, list[int]]] = {}
         key = request.key(self.identity)
         if self.cache is not None and (reply := self.cache.get(key)) is not None:
-            account.keep(request.role)
             self.came(request, key, reply)
-            return replace(reply, key=key, from_cache=True, attempts=0, seconds=0.0)
+            return kept(replace(reply, key=key), request, account)
         shared = key in self._flying
         if not shared:
             self._flying[key] = asyncio.ensure_future(self._ask(request, key, account)), [0]
@@ -96,14 +98,10 @@ class Engine(ABC):
                 if self._flying.get(key, (None,))[0] is task:
                     del self._flying[key]
                 task.cancel()
-        if shared:
-            account.keep(request.role)
-            return replace(reply, from_cache=True, attempts=0, seconds=0.0)
-        return reply
+        return kept(reply, request, account) if shared else reply
 
     async def _ask(self, request: Request, key: str, account: Account) -> Reply:
         """Attempts until one gives a reply; it is kept if it is whole."""
-        self._gate = self._gate or asyncio.Semaphore(self.limit)
         started, waited, tried = None, 0.0, 0
         prompt = self.count(request)
         while True:
@@ -156,6 +154,14 @@ class Engine(ABC):
 
     def __repr__(self) -> str:
         return f"<engine {self.name}>"
+
+
+def kept(reply: Any, request: Request, account: Account) -> Any:
+    """A reply that cost no call; an error in its place is that of each."""
+    if not isinstance(reply, Reply):
+        return reply
+    account.keep(request.role)
+    return replace(reply, from_cache=True, attempts=0, seconds=0.0)
 
 
 def opened(cache: Any) -> Any:

@@ -48,15 +48,21 @@ async def here(work: Coroutine[Any, Any, Any]) -> Any:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
 
 
-async def in_order(make: Callable[[Any], Awaitable[Any]], items: Iterable[Any], limit: int, skip: tuple[type, ...] = ()) -> list:
+async def in_order(make: Callable[[Any], Awaitable[Any]], items: Iterable[Any], limit: int, skip: tuple[type, ...] = (), *,
+                   key: Callable[[Any], Any] | None = None, again: Callable[[Any, Any], Any] | None = None) -> list:
     """`make(item)` for each item, `limit` at a time, results in the order of the items.
 
     An error of a type in `skip` stands in the place of its result.  Any other stops the rest; if several are there by
-    then, the one of the earliest item is raised."""
+    then, the one of the earliest item is raised.  Of items with one key the first is made, and the others are
+    `again(item, result)`: so what is done does not depend on who was quicker."""
     todo: Sequence[Any] = list(items)
     results: list[Any] = [None] * len(todo)
     failed: dict[int, BaseException] = {}
-    places = iter(range(len(todo)))
+    keys = list(range(len(todo))) if key is None else [key(item) for item in todo]
+    firsts: dict[Any, int] = {}
+    for place, one in enumerate(keys):
+        firsts.setdefault(one, place)
+    places = iter(firsts.values())
 
     async def work() -> None:
         for place in places:
@@ -67,7 +73,7 @@ async def in_order(make: Callable[[Any], Awaitable[Any]], items: Iterable[Any], 
             except Exception as error:
                 failed[place] = error
                 raise
-    workers = [asyncio.ensure_future(work()) for _ in range(min(limit, len(todo)))]
+    workers = [asyncio.ensure_future(work()) for _ in range(min(limit, len(firsts)))]
     try:
         await asyncio.gather(*workers)
     except BaseException as error:
@@ -77,4 +83,4 @@ async def in_order(make: Callable[[Any], Awaitable[Any]], items: Iterable[Any], 
         if failed and not isinstance(error, asyncio.CancelledError):
             raise failed[min(failed)] from None
         raise
-    return results
+    return [results[place] if firsts[one] == place else again(todo[place], results[firsts[one]]) for place, one in enumerate(keys)]

@@ -33,6 +33,8 @@ class Record(Engine):
         self.name, self.model, self.capabilities = engine.name, engine.model, engine.capabilities
         self.reports_usage, self.cache = engine.reports_usage, engine.cache
         self._kept = set(lines(self.path)) if self.path.exists() else set()
+        if self._kept:
+            whole(self.path)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -121,6 +123,13 @@ def lines(path: Path) -> dict[str, dict[str, Any]]:
                 break
             raise EngineError(Diagnostic("file", f"line {number} of the record `{path}` can't be read")) from None
     return found
+
+
+def whole(path: Path) -> None:
+    """Take away a last line that was cut, so that the next one stands on a line of its own."""
+    with open(path, "rb+") as file:
+        data = file.read()
+        file.truncate(data.rfind(b"\n") + 1)
 
 
 def described(engine: Engine) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from pullback.backends.text import failure
 from pullback.backends.text.account import Account
-from pullback.backends.text.engine import Engine
+from pullback.backends.text.engine import Engine, kept
 from pullback.backends.text.loop import here, in_order, run
 from pullback.compiler.contract import Answer, Broken, Question, quote
 from pullback.compiler.diagnostic import ArgumentError, EngineError, near
@@ -62,11 +62,12 @@ class Roles:
 
     def map(self, requests: Iterable[Request]) -> list[Reply | EngineError]:
         """Whole replies, in the order of the requests."""
-        return run(in_order(self._or_skipped(self._whole), requests, self.limit))
+        return run(in_order(self._or_skipped(self._whole), requests, self.limit, key=self._key, again=self._again))
 
     def ask(self, questions: Sequence[Question]) -> list[Answer | EngineError]:
         """What the replies say, read by their contracts, in the order of the questions."""
-        return run(in_order(self._or_skipped(self._answer), questions, self.limit))
+        return run(in_order(self._or_skipped(self._answer), questions, self.limit, again=self._again,
+                            key=lambda question: (self._key(question.request), repr(question.contract))))
 
     def admits(self, question: Question) -> None:
         """Raise `engine-capability` if the engine of the question's role can't keep its contract."""
@@ -74,6 +75,18 @@ class Roles:
         if question.contract.needs_schema and not engine.capabilities.schema:
             raise failure.capability(engine.name, question.request, "keep its reply to a type",
                                      "`number(reply)` reads a number out of a text; or another engine for this role")
+
+    def _key(self, request: Request) -> str:
+        return request.key(self.engine(request.role).identity)
+
+    def _again(self, item: Request | Question, made: Any) -> Any:
+        """What an equal item was given, for one more of its kind."""
+        if isinstance(made, EngineError):
+            self.account.skipped += 1
+            return made
+        if isinstance(made, Answer):
+            return Answer(made.value, kept(made.reply, item.request, self.account))
+        return kept(made, item, self.account)
 
     def _or_skipped(self, make: Any) -> Any:
         async def made(item: Any) -> Any:

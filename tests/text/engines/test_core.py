@@ -244,6 +244,34 @@ def test_roles_fall_back_and_have_accounts_of_their_own():
             Roles(wrong)
 
 
+def test_the_account_is_a_table():
+    roles = Roles(Scripted(lambda r: "one two"))
+    roles.map([Request.of("q"), Request.of("q"), Request.of("q", role="critic", rollout=1)])
+    rows = [line.split() for line in str(roles.account).splitlines()]
+    assert [row[:6] for row in rows] == [["role", "calls", "replies", "kept", "prompt", "reply"], ["forward", "1", "1", "1", "1", "2"],
+                                         ["critic", "1", "1", "0", "1", "2"], ["all", "2", "2", "1", "2", "4"]]
+
+
+def test_an_interrupt_ends_the_wait_and_a_fork_has_engines():
+    program = """
+import os, signal, threading, time
+import pullback as pb
+E = pb.engines
+engine = E.scripted([("hang", E.Fault("hang")), (None, "yes")], limit=1)
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    engine.call(E.Request.of("hang"))
+except KeyboardInterrupt:
+    print(engine.call(E.Request.of("go on")).text, flush=True)
+if os.fork() == 0:
+    print(*[reply.text for reply in engine.map([E.Request.of(f"q{i}") for i in range(3)])], flush=True)
+    os._exit(0)
+os.wait()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.split() == ["yes"] * 4, ran.stderr
+
+
 def test_what_was_cut_is_asked_for_once_more_with_twice_the_limit():
     engine = Scripted(lambda r: "one two three four five six")
     roles = Roles(engine)
@@ -310,11 +338,13 @@ def test_a_replay_gives_the_same_bytes_and_shows_what_is_missing(tmp_path, asks)
     lines = path.read_text().splitlines()
     path.write_text("\n".join(reversed(lines)) + '\n{"key": "cut by a ki')
     assert [r.text for r in Roles(Replay(path)).map(asks(5, max_tokens=4))] == [r.text for r in one]
+    Record(path, Scripted(lambda r: "new", capabilities=Capabilities(tokenize=True))).call(Request.of("new"))  # after the cut line
+    assert len(path.read_text().splitlines()) == len(lines) + 1 and "engines" in refusal(lambda: Replay(path), "file")
     again = tmp_path / "again.jsonl"
     Roles(Record(again, inner)).map(asks(5, max_tokens=4))  # what was kept is recorded too
     assert sorted(again.read_text().splitlines()) == sorted(lines)
     asked = Request.of("question 9", "answer", max_tokens=5)
-    said = refusal(lambda: Replay(path).call(asked), "replay-miss")
+    said = refusal(lambda: Replay(again).call(asked), "replay-miss")
     assert "{+9+}" in said and "max_tokens" in said
     path.write_text("nonsense\n" + "\n".join(lines))
     assert "line 1" in refusal(lambda: Replay(path), "file")
