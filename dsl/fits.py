@@ -29,6 +29,7 @@ from pullback.dsl.rules import optimizer_of
 from pullback.dsl.values import WRONG, Declared, Poisoned, Record, describe, leaves
 
 COUNTS = ("particles", "steps")
+SCORING = ("choose", "pareto")  # optimizers of texts that compare values of the objective
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,9 @@ def check_kinds(node: s.Fit, parameters: Mapping[str, Any], uses: tuple[Use, ...
                 what, other = ("a text", "tgd(momentum = 3)") if not texts else ("no text", "adam(0.01)")
                 raise error("type", f"`{name}` is {what}, and `{said}` is an optimizer of {'texts' if texts else 'arrays'}", use.span,
                             notes=((parameter.span, "declared here"),), help=f"`using {other} for {name}`")
+        if texts and the_goal(node).verb == "improve" and use.optimizer.name in SCORING:
+            raise error("type", f"`{said}` compares scores, and a judgment in words has none", use.span,
+                        help="`tgd()` needs none; or maximize a number, such as `s: interval(0, 10) = judge(…)`")
         if texts and getattr(use.optimizer, "needs_validate", False) and not validates:
             raise error("argument", f"`{said}` keeps a text only if it does better, and the fit does not say on what", use.span,
                         help="`validate mean i in 0..m: …`, on data of its own")

@@ -26,7 +26,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.fits import FitPlan, Parameter
 from pullback.dsl.values import Declared, Undetermined
 from pullback.function import Estimate, Function, estimate
-from pullback.objective import refuse_mesh
+from pullback.objective import refuse_mesh, unestimated
 from pullback.texts import given_of, static_ints
 
 SETTINGS = ("particles", "steps", "rules", "allow_biased", "mesh", "engine")
@@ -168,6 +168,8 @@ class Fit:
                  draws: int = 100, **settings: Any) -> Estimate:
         """The objective and its gradient's norms with their standard errors, at the program's starts or at `params`."""
         key = jax.random.key(seed) if isinstance(seed, int) else seed
+        if self.over_texts:
+            raise unestimated(self.name, self.declared)
         plan, arrays = self.prepare(data or {}, **{"steps": 1, **settings})
         runner.finite(jax.tree.map(jax.numpy.asarray, arrays))
         if params is None:

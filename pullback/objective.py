@@ -68,7 +68,10 @@ class Objective:
                  draws: int = 100, **settings: Any) -> Estimate:
         """Value and gradient norms with their standard errors, from `draws` estimates."""
         key = jax.random.key(seed) if isinstance(seed, int) else seed
-        return estimate(self.compile(**settings), key, params or {}, data or {}, draws)
+        function = self.compile(**settings)
+        if hasattr(function, "roles"):
+            raise unestimated(self.name, self.declared)
+        return estimate(function, key, params or {}, data or {}, draws)
 
     def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
         """As the command line asks for what it draws: at the sizes of the data, where there are any."""
@@ -88,6 +91,12 @@ class Objective:
                 )) from reason
             statics = static_ints(self.declared)
             return tuple(Argument(name, None) for name in self.parameters if name not in known and name not in statics)
+
+
+def unestimated(name: str, declared: Declared) -> ArgumentError:
+    """Estimates are of JAX functions."""
+    return ArgumentError(Diagnostic("pending", f"`{name}` asks a language model, and an estimate of it with its error can't be made yet",
+                                    declared.node.span, help="`value_and_grad` gives one value and its derivatives"))
 
 
 def asks(make: Callable[[], Graph]) -> bool:

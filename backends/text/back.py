@@ -58,7 +58,9 @@ def criticize(box: Box, forward: Box, values: Values, roles: Roles, indices: Map
         raise error.at(forward.span) from None
     for place, said in zip(places, found):
         for array, at in zip(outputs, box["wanted"]):
-            assign(array, place, said.get(names[at], NOTHING))
+            spoken = said.get(names[at], NOTHING)
+            for inner in np.ndindex(*array.shape[len(place):]):  # of an array of texts each is told
+                assign(array, (*place, *inner), tuple(replace(item, source=(*item.source, *inner)) for item in spoken) if inner else spoken)
     return outputs
 
 

@@ -175,7 +175,7 @@ def step(plan: Plan, now: Now, key: Any, data: Mapping[str, Any]) -> tuple[Now, 
             reports += told
         else:
             own = {name: now.free[name] for name in names}
-            point = Point(-plan.sign * value, {name: slope[name] for name in names},
+            point = Point(jnp.nan if plan.worded else -plan.sign * value, {name: slope[name] for name in names},
                           lambda own: (lambda v, s, _: (-plan.sign * v, s))(*downhill({**now.free, **own})))
             state, new = optimizer.update(jax.random.fold_in(at, 1), before, own, point, now.step, plan.steps)
             free.update(new)

@@ -173,3 +173,34 @@ def test_the_command_line(tmp_path):
     assert {"texts.json", "versions.html", "history.csv", "ledger.txt", "checkpoints"} <= names
     assert (tmp_path / "out" / "checkpoints" / "criticisms.jsonl").exists()
     assert "List" in json.loads((tmp_path / "out" / "texts.json").read_text())["system"]
+
+
+IMPROVE = """
+objective talk(system: text, question: text):
+    reply ~ llm(system, question)
+    return judge(reply, "what is missing?")
+
+fit better:
+    given question: text[n]
+    improve mean i in 0..n by summarize: talk(system, question[i])
+    over system: text = "Answer."
+    using OPTIMIZER
+    steps 2
+"""
+
+
+def test_improve_needs_no_number():
+    def answer(request):
+        if request.role == "judge":
+            return {"value": "" if "please" in request.user else "be polite"}
+        if request.role == "optimize":
+            return {"value": "Say please."}
+        return {"value": "ask for politeness"} if request.role in ("critic", "merge") else f"{request.system} so"
+    program = pb.loads(IMPROVE.replace("OPTIMIZER", "tgd()"))
+    fit = program["better"].run(0, data={"question": ["a", "b", "c"]}, engine=pb.engines.scripted(answer), progress=False)
+    assert fit.texts["system"] == "Say please." and list(fit.history["criticisms"]) == [1, 0] and np.isnan(fit.objective)
+    assert fit.criticisms[0]["system"][0].weight == pytest.approx(1.0), "three of weight 1/3"
+    value = program["better"].compile(engine=pb.engines.scripted(answer))(0, {"system": "Say please."}, question=["a", "b"])
+    assert value == ("", "")
+    with pytest.raises(pb.ProgramError, match="compares scores"):
+        pb.loads(IMPROVE.replace("OPTIMIZER", "choose(3)"))

@@ -196,8 +196,8 @@ def test_backward_twice_changes_nothing():
 def test_a_program_without_texts_loads_no_engine():
     import subprocess
     import sys
-    code = ("import sys, pullback as pb\np = pb.loads('objective o(x: real):\\n    z ~ normal(x, 1)\\n    return z^2\\n')\n"
-            "p['o'].compile().value_and_grad(0, {'x': 1.0}) if False else p['o'].compile().ledger\n"
+    code = ("import jax, sys, pullback as pb\np = pb.loads('objective o(x: real):\\n    z ~ normal(x, 1)\\n    return z^2\\n')\n"
+            "p['o'].compile().value_and_grad(jax.random.key(0), {'x': 1.0})\n"
             "assert not [m for m in sys.modules if m.startswith('pullback.backends.text') or m == 'httpx']")
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -210,3 +210,33 @@ def test_weight_of_a_total():
         _, said = compiled(text).value_and_grad(0, {"a": "2.0"}, xs=["1.0", "2.0", "3.0", "4.0"])
         assert [item.weight for item in said["a"]] == pytest.approx([each] * 4)
         assert weight(said["a"]) == pytest.approx(4 * each)
+
+
+def test_every_text_of_an_array_is_told():
+    text = """
+extern size(x: text) -> real
+objective o(a: text, b: text, q: text[n]):
+    parts = [a, b, "c"]
+    rest = ["{a} {q[i]}" for i in 0..n]
+    return size(join(parts, " ")) + 2.0 * size(join(rest))
+"""
+    import pullback as pb
+    _, said = pb.loads(text, size=len)["o"].compile().value_and_grad(0, {"a": "x", "b": "y"}, q=["1", "2", "3"])
+    assert [item.weight for item in said["b"]] == [1.0]
+    assert sorted(item.weight for item in said["a"]) == [1.0, 2.0, 2.0, 2.0], "once as a part, once by each element of the rest"
+
+
+def test_stop_ends_what_is_said():
+    import pullback as pb
+    text = "extern size(x: text) -> real\nobjective o(a: text):\n    return size(stop(a)) + 2.0 * size(\"{a}!\")\n"
+    value, said = pb.loads(text, size=len)["o"].compile().value_and_grad(0, {"a": "xy"})
+    assert float(value) == 8.0 and [item.weight for item in said["a"]] == [2.0]
+
+
+def test_draws_above_temperature_0_are_one_a_particle():
+    import pullback as pb
+    text = "objective o(a: text):\n    n ~ llm(a, temperature = 1.0)\n    return number(n)\n"
+    engine = pb.engines.scripted(lambda request: str(request.seed % 7))
+    g = pb.loads(text)["o"].compile(engine=engine, particles=5)
+    assert float(g(3, {"a": "x"})) == pytest.approx(np.mean([request.seed % 7 for request in engine.log]))
+    assert len({request.seed for request in engine.log}) == 5 == g.plan(over=()).most
