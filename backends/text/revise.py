@@ -229,6 +229,7 @@ def run(plan: Plan, key: Any, data: Mapping[str, Any], init: Any = None, *, prog
     with Watch() as watch, Table(plan, progress) as table:
         table.show(now)
         while now.step < plan.steps:
+            before = critics(plan)
             try:
                 now, _ = step(plan, now, key, data)
             except EngineError as error:
@@ -243,7 +244,7 @@ def run(plan: Plan, key: Any, data: Mapping[str, Any], init: Any = None, *, prog
                     save(plan, now, key, checkpoint)
                 except Reported as report:
                     raise FitError(*report.diagnostics, step=now.step, fit=result(plan, now)) from None
-            if silent(plan, now):
+            if critics(plan) > before and plan.texts and not now.history["criticisms"][-1]:
                 notify(Diagnostic("silent-critic", f"nothing was said of any text of `{plan.name}` at step {now.step - 1}, and its "
                                   "objective is not at its best", plan.span, severity="warning",
                                   help="does the critic's engine answer, and does a verifier have words?"))
@@ -252,9 +253,10 @@ def run(plan: Plan, key: Any, data: Mapping[str, Any], init: Any = None, *, prog
     return result(plan, now)
 
 
-def silent(plan: Plan, now: Now) -> bool:
-    """Was a critic asked at the last step, and did it say nothing of anything?"""
-    return not now.history["criticisms"][-1] and bool(plan.texts) and plan.roles.account.empty > 0
+def critics(plan: Plan) -> int:
+    """How often a critic has answered."""
+    spent = plan.roles.account.of("critic")
+    return spent.replies + spent.kept
 
 
 def result(plan: Plan, now: Now) -> Revised:
