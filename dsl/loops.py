@@ -9,7 +9,7 @@ a carried value turns out to be of a wider type than was assumed, it is gone thr
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from pullback.compiler import ops as op
@@ -18,10 +18,9 @@ from pullback.compiler.source import Span
 from pullback.compiler.type import REAL, Array, Constraint, Size, known
 from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
-from pullback.dsl.check import walk
 from pullback.dsl.context import Again, Binding, Context, Entry, Frame, Tape, error
 from pullback.dsl.filled import array_of, before, indexed, position, put
-from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves
+from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves, stopping
 from pullback.dsl.join import alike, cast, filler, lifted, same_type, wider
 from pullback.dsl.pieces import added, holding, negative
 from pullback.dsl.refused import pending
@@ -42,19 +41,6 @@ def loop_over(ctx: Context, node: s.For) -> None:
     if others:
         raise error("kind", f"a loop takes no rule but `subsample`, and this is `{others[0].name}`", node.rules[-1].span)
     nested(ctx, node.binders, node, rule)
-
-
-def stopping(ctx: Context, node: s.For) -> s.For:
-    """A loop with `until` as one that carries whether it has stopped: `if not stopped: …; stopped = the condition`."""
-    if any(isinstance(place, s.Index) for one in walk(node) if isinstance(one, (s.Assign, s.Draw)) for place in (one.target,)):
-        raise pending("until", node.until.span)
-    name, span = "stopped", node.until.span
-    while ctx.scope.find(name) is not None:
-        name += "_"
-    ctx.scope.names[name] = Binding(False, "assigned", span)
-    flag = s.Name(name, span=span)
-    arm = s.Arm(s.Not(flag, span=span), (*node.body, s.Assign(flag, None, node.until, span=span)), span=node.span)
-    return replace(node, until=None, body=(s.If((arm,), (), span=node.span),))
 
 
 def nested(ctx: Context, binders: tuple[s.Binder, ...], node: s.For, rule: Any) -> None:
