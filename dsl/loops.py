@@ -35,8 +35,7 @@ def loop_over(ctx: Context, node: s.For) -> None:
     """Execute `for i in a..b, j in c..d by r:`."""
     if node.group:
         raise pending("group", node.span)
-    if node.until is not None:
-        return loop_over(ctx, stopping(ctx, node))
+    node = stopping(ctx, node) if node.until is not None else node
     rule, others = split_subsample(ctx, node.rules)
     if others:
         raise error("kind", f"a loop takes no rule but `subsample`, and this is `{others[0].name}`", node.rules[-1].span)
