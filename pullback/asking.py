@@ -77,11 +77,12 @@ class Asking(Function):
     def plan(self, over: tuple[str, ...] | None = None, **sizes: int) -> Plan:
         """Calls and tokens of one sweep, by role: at least, at most, and by the sweeps so far, before any call is made.
 
-        over: the names that are differentiated (by default those of the fit, or all texts that are no data); `()` counts the value alone.
+        over: the names that are differentiated: by default those of the fit or of the last call, else every single text; `()` counts the
+        value alone.
         sizes: of the data, `n = 50`.
         """
         if over is None:
-            over = self.parameters or tuple(a.name for a in self.arguments if is_text(a.type) and not a.type.shape)
+            over = self._parameters() or tuple(a.name for a in self.arguments if is_text(a.type) and not a.type.shape)
         graph = self.make({**sizes, **self.fixed}, {})
         stages = self._stages(graph, tuple(over))
         last = stages.get("criticize") or stages.get("segments")

@@ -62,7 +62,7 @@ def engines(story):
         if story.small:
             raise ImportError
         model = pb.engines.local(cache=str(story.out / "replies.db"))
-    except (ImportError, pb.ArgumentError) as reason:
+    except (ImportError, pb.ArgumentError, pb.EngineError) as reason:
         if not story.small:
             print(f"no language model here ({reason}): a rule stands in its place")
         model = pb.engines.scripted(stand_in)

@@ -204,3 +204,14 @@ def test_improve_needs_no_number():
     assert value == ("", "")
     with pytest.raises(pb.ProgramError, match="compares scores"):
         pb.loads(IMPROVE.replace("OPTIMIZER", "choose(3)"))
+
+
+def test_words_and_numbers_resume_together(tmp_path):
+    data = {"question": QUESTION[:6], "answer": ANSWER[:6]}
+    whole = run("mixed", data)
+    with pytest.raises(pb.EngineError) as error:
+        run("mixed", data, checkpoint=tmp_path, budget=pb.Budget(calls=whole.history["calls"][1]))
+    assert error.value.step == 2
+    fit = run("mixed", data, checkpoint=tmp_path, resume=True)
+    same(fit, whole)
+    np.testing.assert_array_equal(fit.params["l"], whole.params["l"])

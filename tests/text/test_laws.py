@@ -240,3 +240,23 @@ def test_draws_above_temperature_0_are_one_a_particle():
     g = pb.loads(text)["o"].compile(engine=engine, particles=5)
     assert float(g(3, {"a": "x"})) == pytest.approx(np.mean([request.seed % 7 for request in engine.log]))
     assert len({request.seed for request in engine.log}) == 5 == g.plan(over=()).most
+
+
+def test_enum_of_a_reply_is_the_engines_probabilities():
+    """E f = Σ p f with p the renormalized probabilities of the options, and their logits are criticized by |∂ E f/∂ logit|."""
+    import pullback as pb
+    text = """
+objective o(a: text, w: real[3]):
+    y: one_of("x", "yy", "zzz") ~ llm(a, temperature = 2.0) by enum
+    return w[0] if y == "x" else w[1] if y == "yy" else w[2]
+"""
+    logs = {"x": -0.5, "yy": -1.5, "zzz": -2.5}
+    engine = pb.engines.scripted(lambda r: {"value": r.user} if r.role == "critic" else logs)
+    w = jnp.array([1.0, -2.0, 0.5])
+    value, said = pb.loads(text)["o"].compile(engine=engine).value_and_grad(0, {"a": "go", "w": w})
+    logits = jnp.array(list(logs.values())) / 2
+    p = jax.nn.softmax(logits)
+    np.testing.assert_allclose([value, *said["w"]], [p @ w, *p], rtol=1e-5)
+    (one,) = said["a"]
+    assert one.weight == pytest.approx(float(abs(p * (w - p @ w)).sum()), rel=1e-4)
+    assert "'x' should be more likely" in one.text and "'yy' should be less likely" in one.text
