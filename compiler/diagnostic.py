@@ -6,7 +6,7 @@ lines, rules; never of boxes, axis numbers or exception classes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Iterable, Literal
 
@@ -71,6 +71,22 @@ class FitError(RuntimeError):
     def __init__(self, *diagnostics: Diagnostic, step: int | None = None, fit: object = None):
         self.diagnostics, self.step, self.fit = list(diagnostics), step, fit
         super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+
+class EngineError(RuntimeError):
+    """A language model that did not answer as it must.  `.diagnostics` says what, `.code` is the first one's."""
+
+    def __init__(self, *diagnostics: Diagnostic):
+        self.diagnostics = list(diagnostics)
+        super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+    @property
+    def code(self) -> str:
+        return self.diagnostics[0].code
+
+    def at(self, span: Span | None, label: str = "") -> EngineError:
+        """The same where the program asked: findings that have no place yet get this one."""
+        return EngineError(*(d if d.span else replace(d, span=span, label=d.label or label) for d in self.diagnostics))
 
 
 class Reported(Exception):

@@ -4,12 +4,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses.host import on_host
 from pullback.compiler.ir import Box, Graph
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One row: verdict is one of exact unbiased numerical assumed reweighted biased heuristic pending."""
+    """One row: verdict is one of exact unbiased numerical assumed reweighted biased heuristic pending.  `words`: it is about
+    what is said of texts, which is never unbiased and takes nothing from the numbers."""
 
     address: str
     rule: str
@@ -18,6 +20,7 @@ class Choice:
     unbiased: bool
     file: str | None
     line: int | None
+    words: bool = False
 
 
 SIDES = {"under": "its log density at a given trace: the mean lies below", "over": "its log density at its own draw: the mean lies above"}
@@ -32,8 +35,8 @@ class Ledger:
 
     @property
     def unbiased(self) -> bool:
-        """Is the estimate, and so its gradient, unbiased?"""
-        return not self.allowed and all(row.unbiased for row in self.rows)
+        """Is the estimate, and so its gradient in numbers, unbiased?"""
+        return not self.allowed and all(row.unbiased for row in self.rows if not row.words)
 
     @property
     def kind(self) -> str:
@@ -49,6 +52,10 @@ class Ledger:
     @property
     def summary(self) -> str:
         """The verdict on the whole in words."""
+        rows = [row for row in self.rows if not row.words]
+        if rows != list(self.rows):
+            numbers = Ledger(self.name, tuple(rows), self.allowed).summary if rows or self.allowed else ""
+            return f"feedback on texts is heuristic{f'; numbers: {numbers}' if numbers else ''}"
         loud = [row for row in self.rows if not row.unbiased]
         if loud:
             return "biased: " + ", ".join(f"`{row.address}` (line {row.line})" for row in loud)
@@ -75,7 +82,20 @@ def ledger(graph: Graph, name: str, allowed: bool = False) -> Ledger:
         elif box.op is op.estimate and box["side"]:
             rows.append(Choice(box["name"], "estimate", SIDES[box["side"]], "unbiased", True,
                                box.span.source.name if box.span else None, box.span.line if box.span else None))
+        elif on_host(box) and (box.op.kind == "engine" or box.rule is not None or box.op is op.extern):
+            rows.append(worded(box))
     return Ledger(name, tuple(rows), allowed)
+
+
+def worded(box: Box) -> Choice:
+    """How what is said of a reply, a judgment or a verifier's value comes back to its texts."""
+    name = box.get("address") or box.get("name") or box.op.name
+    rule = written(box.rule) if box.rule is not None and not isinstance(box.rule, tuple) else (
+        ", ".join(map(written, box.rule or ())) or {"judge": "its words", "extern": "words"}.get(box.op.name, box.op.pull))
+    why = {"judge": "a judgment is its own criticism", "extern": "a verifier's value, its sign and size"}.get(
+        box.op.name, "a critic says what should change")
+    return Choice(name.rpartition(".")[2], rule, why, "heuristic", False, box.span.source.name if box.span else None,
+                  box.span.line if box.span else None, True)
 
 
 def row(box: Box, address: str) -> Choice:

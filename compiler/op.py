@@ -28,22 +28,29 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """kind: `pure` (a function of arrays), `choice`, `density`, `control` (has regions), `estimator` (made by passes).
+    """kind: `pure` (a function of arrays), `choice`, `density`, `control` (has regions), `engine` (asks a
+    language model), `estimator` (made by passes).
 
     smooth: how the value depends on each argument (the last entry stands for all further ones).
     linear: groups of arguments; the op is jointly linear in each group with all others held fixed ("all": in all).
+    host: its value is computed on the host, an element at a time: `lower` takes and gives Python's strings and numbers.
+    engine: the role of the calls that it makes ("forward", "judge"; "" for none).  pull: the name of the rule by which
+    criticisms come back through it where none is written ("pass", "used", "words", "critique").
     """
 
     name: str
     lower: Callable[..., Any] | None = None
     infer: Callable[..., tuple] | None = None
-    kind: Literal["pure", "choice", "density", "control", "estimator"] = "pure"
+    kind: Literal["pure", "choice", "density", "control", "engine", "estimator"] = "pure"
     smooth: tuple[Smoothness, ...] = ("smooth",)
     elementwise: bool = False
     linear: tuple[tuple[int, ...] | Literal["all"], ...] = ()
     signature: str = ""
     symbol: str = ""
     doc: str = ""
+    host: bool = False
+    engine: str = ""
+    pull: str = ""
 
     def smoothness(self, argument: int) -> Smoothness:
         return self.smooth[min(argument, len(self.smooth) - 1)]

@@ -54,12 +54,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An optimizer by name: what it may be given, and how it is made."""
+    """An optimizer by name: what it may be given, and how it is made.  `texts`: it steps texts, not arrays."""
 
     name: str
     options: tuple[Option, ...]
     make: Callable[..., Optimizer]
     doc: str = ""
+    texts: bool = False
 
     def __call__(self, *arguments: Any, **named: Any) -> Optimizer:
         """The optimizer with these options; a `TypeError` says in the user's terms which one does not fit."""
@@ -81,7 +82,7 @@ class Recipe:
     def usage(self) -> str:
         """`adam(learning_rate, b1 = 0.9, …)`."""
         return f"`{self.name}(" + ", ".join(
-            option.name if option.default is REQUIRED else f"{option.name} = {str(option.default).lower()}"
+            option.name if option.default is REQUIRED else f"{option.name} = {'[]' if option.default == () else str(option.default).lower()}"
             for option in self.options if option.default is not None) + ")`"
 
 
@@ -106,7 +107,7 @@ def optimizer(name: Any = None) -> Any:
     def register(cls: type, name: str | None = None) -> type:
         cls.name = name or snake(cls.__name__)
         options = tuple(Option(f.name, f.default) for f in fields(cls))
-        define(Recipe(cls.name, options, cls, (cls.__doc__ or "").strip()))
+        define(Recipe(cls.name, options, cls, (cls.__doc__ or "").strip(), getattr(cls, "texts", False)))
         return cls
     return register(name) if isinstance(name, type) else lambda cls: register(cls, name)
 

@@ -1,6 +1,6 @@
 """The compiler on one page: the passes by name and in order.
 
-    ir ─ inline ─ checked ─ loops ─ terms ─ ancestors ─ points ─ lift ─ hoist ─ sink ─ estimator
+    ir ─ inline ─ checked ─ loops ─ terms ─ ancestors ─ points ─ lift ─ hoist ─ sink ─ estimator      with texts: ─ segments ─ criticize
 
 `stages(graph, …)` gives the graph after each; `f.graph(name)` and `draw` read them there.
 """
@@ -9,7 +9,11 @@ from __future__ import annotations
 from math import prod
 from typing import Callable, Collection
 
+from pullback.compiler import ops as op
+from pullback.compiler.analyses.align import aligned
 from pullback.compiler.analyses.bias import check
+from pullback.compiler.analyses.host import hosted
+from pullback.compiler.analyses.host import loops as asking
 from pullback.compiler.analyses.support import mass
 from pullback.compiler.analyses.thresholds import thresholds
 from pullback.compiler.diagnostic import Diagnostic, NotEnumerable, ProgramError, Reported
@@ -18,6 +22,7 @@ from pullback.compiler.passes.ancestors import ancestors
 from pullback.compiler.passes.baselines import baselines
 from pullback.compiler.passes.choose import choose
 from pullback.compiler.passes.contract import contract
+from pullback.compiler.passes.criticize import criticize
 from pullback.compiler.passes.hoist import hoist
 from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.lift import lift
@@ -26,6 +31,7 @@ from pullback.compiler.passes.natural import natural
 from pullback.compiler.passes.nest import nest
 from pullback.compiler.passes.own_density import own_density
 from pullback.compiler.passes.points import points
+from pullback.compiler.passes.segments import segments
 from pullback.compiler.passes.simplify import simplify
 from pullback.compiler.passes.sink import sink
 from pullback.compiler.passes.tabulate import tabulate
@@ -36,6 +42,7 @@ from pullback.compiler.passes.unroll import short, unroll
 from pullback.compiler.type import known
 
 POINTS = 2 ** 24  # of enumerated choices at once
+STEPS = 64        # of a loop that asks a language model
 NAMES = ("ir", "inline", "checked", "loops", "terms", "ancestors", "points", "lift", "hoist", "sink", "estimator")
 
 
@@ -78,21 +85,36 @@ def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_bi
     ]
 
 
-def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False,
-           over: Collection[str] = ()) -> dict[str, Graph]:
-    """The graph after every pass; `ProgramError` with all that is wrong.  `over`: the inputs that are differentiated.
+def texts(found: dict[str, Graph], over: Collection[str], sign: float, biased: bool) -> None:
+    """Add the stages of a graph that asks language models: cut at what the host does, and the way back written."""
+    if any(box.op is op.scan and not known(box["size"]) and hosted(box.regions[0]) for box in found["estimator"].walk()):
+        return  # it is unrolled when its length is known
+    found["segments"] = segments(found["estimator"])
+    same = aligned(found["checked"])
+    gathers = {same.get(box["name"], box["name"]): box["gather"] for box in found["checked"].walk() if box.get("gather")}
+    wires = [wire for wire in found["segments"].inputs if wire.name.partition(".")[0] in over]
+    if wires:
+        found["criticize"] = criticize(found["segments"], wires, gathers, sign, biased)
+
+
+def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False, over: Collection[str] = (),
+           sign: float = 1.0) -> dict[str, Graph]:
+    """The graph after every pass; `ProgramError` with all that is wrong.  `over`: the inputs that are differentiated;
+    `sign`: −1 where what is said of texts is to lower the objective.
 
     An automatic `enum` that a later pass finds impossible (the loop carries more than its values) is chosen anew; a short
-    loop is unrolled first.
+    loop is unrolled first, and one that asks a language model always: its calls cost more than its steps.
     """
     refused: dict[str, str] = {}
-    unrolled: set[str] = set()
+    unrolled: set[str] = {name for name in asking(graph) if longest(graph, name)}
     for _ in range(1000):
         found = {"ir": graph}
         now = graph
         try:
             for name, change in passes(particles, refused, unrolled, allow_biased, over):
                 now = found[name] = change(now)
+            if hosted(now):
+                texts(found, over, sign, allow_biased)
             return found
         except NotEnumerable as problem:
             if problem.loop not in unrolled and short(graph, problem.loop):
@@ -104,6 +126,15 @@ def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False,
         except Reported as problem:
             raise ProgramError(problem.diagnostics) from None
     raise AssertionError("the choice of rules does not settle")
+
+
+def longest(graph: Graph, loop: str) -> bool:
+    """Is the length of a loop known, and not too long to be written out?"""
+    box = next(box for box in graph.walk() if box.op is op.scan and box["name"] == loop)
+    if known(box["size"]) and box["size"] > STEPS:
+        raise ProgramError([Diagnostic("cost", f"this loop asks a language model {box['size']:,} times in a row", box.span,
+                                       f"at most {STEPS} steps are allowed", help="a shorter loop, or `until` a condition")])
+    return known(box["size"])
 
 
 def automatic(graph: Graph, site: str | None) -> bool:

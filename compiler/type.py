@@ -5,6 +5,7 @@ that JAX itself tells the shape of any function's result (`jax.eval_shape`) whil
 """
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Union
 
@@ -13,13 +14,15 @@ Size = Union[int, Any]  # Any: a symbolic dimension of JAX
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A subset of the reals (or ints): `positive`, `unit`, `interval(-1, 1)`, `simplex`, `cholesky`, `range(0, k)`."""
+    """A subset of the reals (or ints): `positive`, `unit`, `interval(-1, 1)`, `simplex`, `cholesky`, `range(0, k)`,
+    `one_of("yes", "no")` (an int that stands for a text)."""
 
     name: str
     arguments: tuple = ()
 
     def __str__(self) -> str:
-        return self.name + (f"({', '.join(map(str, self.arguments))})" if self.arguments else "")
+        given = (json.dumps(a, ensure_ascii=False) if isinstance(a, str) else str(a) for a in self.arguments)
+        return self.name + (f"({', '.join(given)})" if self.arguments else "")
 
 
 EVENT_RANK = {"simplex": 1, "ordered": 1, "positive_ordered": 1, "sphere": 1, "cholesky": 2, "corr_cholesky": 2,
@@ -28,9 +31,10 @@ EVENT_RANK = {"simplex": 1, "ordered": 1, "positive_ordered": 1, "sphere": 1, "c
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """`real[n, d]`: a kind ("real", "int", "bool", "complex"), a shape and, where there is one, a constraint.
+    """`real[n, d]`: a kind ("real", "int", "bool", "complex", "text"), a shape and, where there is one, a constraint.
 
-    A finite int type (`range`) is `Array("int", (), Constraint("range", (low, high)))`, high excluded.
+    A finite int type (`range`) is `Array("int", (), Constraint("range", (low, high)))`, high excluded.  Arrays of texts live
+    on the host; what the reverse sweep makes has the kinds "feedback" (a tuple of criticisms an element) and "pullback".
     """
 
     kind: str
@@ -48,7 +52,12 @@ class Array:
             return (0, 2)
         if self.constraint is not None and self.constraint.name == "range":
             return self.constraint.arguments
-        return None
+        return (0, len(self.words)) if self.words else None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The texts that the ints of a `one_of` stand for."""
+        return self.constraint.arguments if self.constraint is not None and self.constraint.name == "one_of" else ()
 
     def plain(self) -> Array:
         """The same without its constraint."""
@@ -80,15 +89,16 @@ class Params:
         return hash(Params)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    def __str__(self) -> str:
-        return "text"
+Type = Union[Array, Params]
+
+REAL, INT, BOOL, TEXT = Array("real"), Array("int"), Array("bool"), Array("text")
 
 
-Type = Union[Array, Params, Text]
 
-REAL, INT, BOOL = Array("real"), Array("int"), Array("bool")
+def is_text(type: Any) -> bool:
+    """Is this the type of texts, or of an array of texts?"""
+    return isinstance(type, Array) and type.kind == "text"
+
 
 _scope: list = []
 

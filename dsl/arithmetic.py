@@ -10,13 +10,16 @@ import operator
 from typing import Any, Callable, Mapping
 
 from pullback.compiler import ops as op
+from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, known, same_shape
+from pullback.compiler.ops.text import WORDS
+from pullback.compiler.type import Array, is_text, known, same_shape
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error, evaluates
+from pullback.dsl.matching import listed, spelling
 from pullback.dsl.refused import pending
-from pullback.dsl.values import Constant, is_size, is_static
+from pullback.dsl.values import Constant, describe, is_size, is_static
 
 OPS = {"+": op.add, "-": op.sub, "*": op.mul, "/": op.div, "//": op.floordiv, "%": op.mod, "@": op.matmul, "^": op.pow,
        "<": op.lt, "<=": op.le, ">": op.gt, ">=": op.ge, "==": op.eq, "!=": op.ne}
@@ -30,13 +33,6 @@ LARGEST = 2**53
 @evaluates(s.Number, s.Boolean)
 def literal(ctx: Context, node: s.Number | s.Boolean) -> Any:
     return node.value
-
-
-@evaluates(s.Text)
-def text(ctx: Context, node: s.Text) -> Any:
-    if all(isinstance(piece, str) for piece in node.pieces):
-        return "".join(node.pieces)
-    raise pending("text", node.span)
 
 
 @evaluates(s.Negative)
@@ -94,6 +90,8 @@ def binary(ctx: Context, sign: str, a: Any, b: Any, b_span: Span, span: Span) ->
     left, right = ctx.wire(a, span, f"what stands before `{sign}`"), ctx.wire(b, b_span, f"what stands after `{sign}`")
     if sign != "@":
         agree(ctx, sign, [left, right], span)
+    if sign in ("==", "!=") and any(is_text(wire.type) or getattr(wire.type, "words", ()) for wire in (left, right)):
+        return compared_texts(ctx, sign, left, right, span)
     (wire,) = ctx.writer.emit(OPS[sign], (left, right), span=span)
     shifted(ctx, sign, left, right, wire)
     return wire
@@ -151,6 +149,8 @@ def known_number(value: Any) -> bool:
 
 def agree(ctx: Context, sign: str, wires: list[Wire], span: Span) -> None:
     """Arrays meet only in equal shapes; the error shows where both come from."""
+    if sign in PYTHON and sign not in ("==", "!="):
+        no_texts(sign, wires, span)
     first: Wire | None = None
     for wire in wires:
         if not isinstance(wire.type, Array) or not wire.type.shape:
@@ -163,6 +163,35 @@ def agree(ctx: Context, sign: str, wires: list[Wire], span: Span) -> None:
             notes = tuple((w.span, f"`{title}` is a `{w.type.plain()}`") for title, w in names if title and w.span)
             raise error("size", f"`{first.type.plain()}` meets `{wire.type.plain()}` in `{sign}`: " + (
                 "nothing says that the sizes are equal" if unsure else "arrays meet only in equal shapes"), span, notes=notes)
+
+
+def no_texts(sign: str, wires: list[Wire], span: Span) -> None:
+    for wire in wires:
+        if is_text(wire.type):
+            raise error("type", f"`{sign}` takes numbers, and this is {describe(wire)}", span,
+                        help='a template joins texts: `"{a} {b}"`' if sign == "+" else "")
+        if isinstance(wire.type, Array) and wire.type == WORDS:
+            raise error("type", f"`{sign}` takes numbers, and this is a judgment in words", span,
+                        help="a judgment with a score is a number: `s: interval(0, 10) = judge(…)`")
+
+
+def compared_texts(ctx: Context, sign: str, a: Wire, b: Wire, span: Span) -> Wire:
+    """`a == b` of texts; an int of a `one_of` is compared with a text that is known by what it stands for."""
+    if a.type.words and a.type.words == b.type.words:
+        return ctx.writer.emit(OPS[sign], (a, b), span=span)[0]
+    for wire, other in ((a, b), (b, a)):
+        known = ctx.writer.values.get(other.name)
+        if wire.type.words and isinstance(known, str):
+            if known not in wire.type.words:
+                raise error("type", f"this is one of {listed(wire.type.words)}, and never `{known}`", span, help=near(known, wire.type.words))
+            place = ctx.writer.constant(wire.type.words.index(known), span)
+            return ctx.writer.emit(OPS[sign], (wire, place), span=span)[0]
+    texts = [spelling(ctx, wire, span) if wire.type.words else wire for wire in (a, b)]
+    for wire in texts:
+        if not is_text(wire.type) or wire.type.shape:
+            raise error("type", f"a text is compared with a text, and this is {describe(wire)}", span)
+    (same,) = ctx.writer.emit(op.same, texts, span=span)
+    return same if sign == "==" else ctx.writer.emit(op.not_, (same,), span=span)[0]
 
 
 def logic(ctx: Context, node: Any, word: str, operands: Any) -> Any:

@@ -10,19 +10,22 @@ from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
+from pullback.compiler.ops.text import WORDS
 from pullback.compiler.type import Array, Constraint, Size, known
 from pullback.dsl import syntax as s
+from pullback.dsl import texts
 from pullback.dsl.context import Binding, Context, Frame, error, evaluates
 from pullback.dsl.iteration import domain
 from pullback.dsl.rules import SUBSAMPLE, rule_of, split_subsample
-from pullback.dsl.values import describe
+from pullback.dsl.values import Declared, describe
 
 # Functions that give the same whether two axes are reduced at once or one after the other.
 NESTED = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp", "any", "all", "logmeanexp"})
 
 
-def each(ctx: Context, binders: tuple[s.Binder, ...], body: Any, points: Any, node: Any) -> tuple[Wire, int]:
-    """The body's value for each index, stacked; and how many axes in front are the binders'."""
+def each(ctx: Context, binders: tuple[s.Binder, ...], body: Any, points: Any, node: Any, gather: tuple = ()) -> tuple[Wire, int]:
+    """The body's value for each index, stacked; and how many axes in front are the binders'.  `gather`: how criticisms of
+    the elements meet.  A judgment that is summed or averaged is what is improved."""
     binder, *rest = binders
     start, size, element = domain(ctx, binder)
     if known(size) and size < 1:
@@ -41,13 +44,15 @@ def each(ctx: Context, binders: tuple[s.Binder, ...], body: Any, points: Any, no
             value, depth = each(inside, tuple(rest), body, None, node)
         else:
             value, depth = inside.wire(inside.value(body), body.span, "an element of an array"), 0
+            if isinstance(node, s.Reduction) and node.function in ("sum", "mean"):
+                value = texts.objective(inside, value, body.span) or value
         if not isinstance(value.type, Array):
             raise error("kind", f"the elements of an array are numbers, and this is {describe(value)}", body.span)
     region = writer.close(block, (value,))
     type = Array(value.type.kind, (size, *value.type.shape), value.type.constraint)
     (stacked,) = writer.emit(op.plate, region.inputs[1:], {
-        "index": name, "name": ctx.work.loop(ctx.path, name), "start": start, "size": size, "share": None},
-        span=node.span, rule=points, regions=(region,), types=(type,))
+        "index": name, "name": ctx.work.loop(ctx.path, name), "start": start, "size": size, "share": None,
+        **({"gather": gather} if gather else {})}, span=node.span, rule=points, regions=(region,), types=(type,))
     return stacked, depth + 1
 
 
@@ -66,14 +71,19 @@ def reduction(ctx: Context, node: s.Reduction) -> Wire:
             return by_declared(ctx, node)
         raise error("name", f"there is no function `{name}` of an array", node.span, help=near(name, op.functions()))
     points, others = split_subsample(ctx, node.rules)
+    gather = tuple(rule for rule in others if getattr(rule, "junction", False) and rule.through == "words")
+    others = [rule for rule in others if rule not in gather]
     if len(others) > 1:
         raise error("pending", "several rules for one reduction can't be compiled yet", node.rules[-1].span)
-    stacked, depth = each(ctx, node.binders, node.body, points, node)
+    stacked, depth = each(ctx, node.binders, node.body, points, node, gather)
+    if stacked.type.constraint == WORDS.constraint and name not in ("sum", "mean"):
+        raise error("type", f"`{name}` takes numbers, and these are judgments in words", node.body.span, help="`mean`, or `sum`")
+    types = (Array("real", stacked.type.shape[1:], WORDS.constraint),) if stacked.type.constraint == WORDS.constraint else None
     junction = of_derivatives(others[0], node.rules[-1].span) if others else None
     if name in NESTED:
         for _ in range(depth):
-            (stacked,) = ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span, rule=junction)
-            junction = None
+            (stacked,) = ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span, rule=junction, types=types)
+            junction, types = None, types and (Array("real", stacked.type.shape[1:], WORDS.constraint),)
         return stacked
     if depth > 1:
         count: Size = 1
@@ -122,9 +132,20 @@ def ruled(ctx: Context, node: s.Ruled) -> Any:
     if isinstance(value, Wire):
         for at in range(len(boxes) - 1, start - 1, -1):
             if value in boxes[at].outputs:
-                boxes[at] = boxes[at].but(rule=found)
+                boxes[at] = boxes[at].but(rule=found, attributes=explained(ctx, found, node.rules[0]))
                 return value
     raise error("kind", "a rule stands with a call whose derivative it gives, and this is none", node.span)
+
+
+def explained(ctx: Context, rule: Any, node: s.Rule) -> dict[str, Any]:
+    """The function that `words(f)` names: an extern of the program."""
+    if getattr(rule, "name", "") != "words" or not rule.f:
+        return {}
+    found = ctx.find(rule.f)
+    if not isinstance(found, Declared) or found.kind != "extern":
+        raise error("name", f"`words` takes an extern, and `{rule.f}` is none", node.span,
+                    help=f"`extern {rule.f}(reply: text, answer: text, value: real, way: int) -> text`")
+    return {"explain": found.module.extern(rule.f)}
 
 
 def of_derivatives(rule: Any, span: Span | None) -> Any:

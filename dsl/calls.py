@@ -9,8 +9,10 @@ from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.op import Op
 from pullback.compiler.source import Span
-from pullback.compiler.type import REAL, Array
+from pullback.compiler.ops.text import WORDS
+from pullback.compiler.type import REAL, Array, is_text
 from pullback.dsl import syntax as s
+from pullback.dsl import texts
 from pullback.dsl.arithmetic import agree, applied
 from pullback.dsl.choices import flat, source_of
 from pullback.dsl.context import Activation, Context, Scope, error, evaluates
@@ -22,8 +24,8 @@ from pullback.dsl.models import bound, called, parameters, scored
 from pullback.dsl.modes import Sampling, Site
 from pullback.dsl.refused import pending
 from pullback.dsl.statements import NOTHING, run, targets
-from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Dist, Filled, Flat, Marginal, Model, Poisoned, Record, Tuple,
-                                 change, describe, is_size, is_static)
+from pullback.dsl.values import (WRONG, Asked, Builtin, Constant, Declared, Dist, Filled, Flat, Marginal, Model, Picked, Poisoned, Record,
+                                 Tuple, change, describe, is_size, is_static)
 
 Given = list[tuple[str | None, Any, Span]]
 
@@ -60,6 +62,8 @@ def by_name(ctx: Context, name: str, node: s.Call) -> Any:
         return made(ctx, name, node)
     if name == "flat":
         return flat(ctx, node)
+    if name in texts.SOURCES:
+        return texts.called(ctx, name, node)
     raise pending(name, node.span) or error(
         "name", f"there is no function `{name}`", node.function.span,
         help=ctx.module.offered(name) or near(name, [*op.functions(), *library.names(), *ctx.scope.visible(),
@@ -187,6 +191,10 @@ def logp(ctx: Context, node: s.Call) -> Wire:
         return scored(ctx, source, given, node.span, (source.name, *aliases))[0]
     if isinstance(source, Flat):
         return ctx.writer.constant(0.0, node.span)
+    if isinstance(source, Asked):
+        return texts.likelihood(ctx, source, given, node.span, second.span)
+    if isinstance(source, Picked):
+        raise pending("density of texts", node.span)
     if isinstance(given, Record) and not (given.model and given.value is not None):
         raise error("kind", f"`{source.name}` has one value, and this is {describe(given)}", second.span)
     site = Site(source.name, [], None, None, node.span)
@@ -254,12 +262,15 @@ def objective_body(ctx: Context, declared: Declared, scope: Scope, path: tuple) 
 
 
 def number(ctx: Context, found: Any, span: Span, name: str) -> Wire:
-    """What an objective returns: one real."""
+    """What an objective returns: one real, or a text that is to be improved."""
+    if (words := texts.objective(ctx, found, span)) is not None:
+        return words
     wire = ctx.wire(float(found) if is_static(found) and not hasattr(found, "_get_vars") else found, span,
                     f"what `{name}` returns")
     if not isinstance(wire.type, Array) or wire.type.shape:
-        raise error("type", f"an objective returns one number, and this is {describe(wire)}", span,
-                    help="`sum(…)` or `mean(…)` of it is a number")
+        raise error("type", f"an objective returns one number or one text, and this is {describe(wire)}", span,
+                    help="`sum(…)` or `mean(…)` of it is a number" if not is_text(wire.type) else
+                    "`mean i in 0..n: …` of texts is what they say together")
     if wire.type.kind == "complex":
         raise error("type", "an objective returns a real, and this is complex", span, help="`real(…)` of it")
-    return cast(ctx, wire, REAL)
+    return wire if wire.type == WORDS else cast(ctx, wire, REAL)

@@ -15,6 +15,7 @@ from pullback.compiler.diagnostic import Diagnostic, near
 from pullback.dsl import syntax as s
 from pullback.dsl.context import BUILTINS
 from pullback.dsl.refused import CONSTRUCTS
+from pullback.dsl.texts import SOURCES
 from pullback.dsl.values import Declared
 
 TYPES_OF_LANGUAGE = frozenset(("flat",))
@@ -61,7 +62,7 @@ def check_names(declared: Declared) -> list[Diagnostic]:
 
 def known_word(declared: Declared, name: str) -> bool:
     return (name in declared.module.names() or name in BUILTINS or name in op.functions() or name in op.CONSTANTS
-            or name in TYPES_OF_LANGUAGE or name in CONSTRUCTS or bool(library.find(name)))
+            or name in TYPES_OF_LANGUAGE or name in CONSTRUCTS or name in SOURCES or bool(library.find(name)))
 
 
 def names_bound(node: Any) -> set[str]:

@@ -11,6 +11,7 @@ from pullback.compiler.diagnostic import near
 from pullback.compiler.source import Span
 from pullback.compiler.type import EVENT_RANK, Array, Constraint, same
 from pullback.dsl import syntax as s
+from pullback.dsl import texts
 from pullback.dsl.context import Context, error, evaluates
 from pullback.dsl.distributions import flat_size, join_joint, made, score, split_joint
 from pullback.dsl.filled import entries
@@ -18,7 +19,7 @@ from pullback.dsl.matching import RecordOf, declared, listed, named_type
 from pullback.dsl.modes import Sampling, Site, drawn
 from pullback.dsl.refused import pending
 from pullback.dsl.rules import SUBSAMPLE, rule_of
-from pullback.dsl.values import WRONG, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, describe
+from pullback.dsl.values import WRONG, Asked, Declared, Dist, Flat, Marginal, Model, Picked, Poisoned, Record, describe
 
 
 def choice(ctx: Context, node: s.Draw) -> None:
@@ -39,7 +40,7 @@ def choice(ctx: Context, node: s.Draw) -> None:
         return joint(ctx, node, found, rule)
     target = node.target.value if isinstance(node.target, s.Index) else node.target
     places = entries(ctx, node.target.indices) if isinstance(node.target, s.Index) else []
-    type = declared_type(ctx, node.type)
+    type = declared_type(ctx, node.type, found)
     site = Site(target.name, places, type, rule, node.target.span, aliases(node.value))
     start = len(ctx.writer.block.boxes)
     if isinstance(found, Dist) and found.onto is not None and found.onto.name == "blocks":
@@ -53,13 +54,19 @@ def choice(ctx: Context, node: s.Draw) -> None:
         apply_settings(ctx, start, settings)
 
 
-def declared_type(ctx: Context, node: Any) -> Array | None:
+def declared_type(ctx: Context, node: Any, source: Any) -> Any:
     if node is None:
         return None
+    if isinstance(source, Asked):
+        return declared(ctx, node)
     if not isinstance(node, s.NamedType):
         raise error("type", "a choice is a number or an array", node.span)
-    if node.name in ("text", "one_of", "tokens"):
+    if node.name == "tokens":
         raise pending(node.name, node.span)
+    if node.name in ("text", "one_of"):
+        if isinstance(source, Picked):
+            return None
+        raise error("type", f"{describe(source)} draws no `{node.span.text}`", node.span)
     found = named_type(ctx, node)
     if not isinstance(found, Array):
         raise error("type", f"a choice is a number or an array, not a `{node.span.text}`", node.span)
@@ -92,6 +99,8 @@ def source_of(ctx: Context, node: Any) -> Any:
                     return made(ctx, name, node)
                 if name == "flat":
                     return flat(ctx, node)
+                if name in texts.SOURCES and ctx.scope.find(name) is None:
+                    return texts.source(ctx, name, node)
                 if pending(name, node.span):
                     raise pending(name, node.span)
                 if declaration is None and ctx.find(name) is None:
@@ -112,7 +121,7 @@ def as_source(ctx: Context, found: Any, span: Span) -> Any:
     if isinstance(found, Declared) and found.kind == "model":
         from pullback.dsl.models import bound
         return bound(ctx, found, (), span)
-    if not isinstance(found, (Dist, Flat, Model, Marginal)):
+    if not isinstance(found, (Dist, Flat, Model, Marginal, Asked, Picked)):
         raise error("kind", f"after `~` stands a distribution or a model, and this is {describe(found)}", span)
     return found
 

@@ -17,7 +17,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported, near
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, Size
+from pullback.compiler.type import Array, Size, is_text
 from pullback.dsl import syntax as s
 from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Dist, Filled, Model, Poisoned, Record, describe, is_size,
                                  is_static)
@@ -223,6 +223,8 @@ class Context:
                 return value
             case Constant(items):
                 return self.writer.constant(items, span)
+            case str():
+                return self.writer.constant(value, span)
             case Filled():
                 from pullback.dsl.pieces import whole
                 return self.wire(whole(self, value, span), span, what)
@@ -240,7 +242,7 @@ class Context:
     def array(self, node: Any, what: str = "this") -> Wire:
         """The wire of an expression that must be a number or an array."""
         found = self.wire(self.value(node), node.span, what)
-        if not isinstance(found.type, Array):
+        if not isinstance(found.type, Array) or is_text(found.type):
             raise error("kind", f"{what} is a number or an array, and this is {describe(found)}", node.span)
         return found
 

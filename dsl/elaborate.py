@@ -19,7 +19,7 @@ from typing import Any, Callable, Mapping
 from pullback.compiler.diagnostic import Diagnostic, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source
-from pullback.dsl import arithmetic, arrays, calls, choices, conditional, records  # noqa: F401  (they fill the table)
+from pullback.dsl import arithmetic, arrays, calls, choices, conditional, records, texts  # noqa: F401  (they fill the table)
 from pullback.dsl.check import check_names
 from pullback.dsl.context import Work
 from pullback.dsl.fits import FitPlan, fit_plan_of

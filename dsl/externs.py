@@ -11,7 +11,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.ir import Wire
 from pullback.compiler.ops import infer
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, Params, Type, same_shape
+from pullback.compiler.type import Array, Params, Type, is_text, same_shape
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Activation, Context, Scope, error
 from pullback.dsl.matching import TupleOf, declared, fitted
@@ -56,15 +56,26 @@ def extern(ctx: Context, found: Declared, scope: Scope, arguments: tuple[s.Argum
     wires = [ctx.wire(float(value) if is_real(parameter) and is_static(value) else value, span, f"`{parameter.name}`")
              for parameter, value in zip(found.node.parameters, values)]
     function = found.module.extern(found.name)
-    told = shapes_of(function, found, [wire.type for wire in wires], span)
+    words = reads_words(inside, found, wires, span)
+    told = None if words else shapes_of(function, found, [wire.type for wire in wires], span)
     types = result_types(inside, found, told, span)
     made = ctx.writer.emit(op.extern, wires, {"function": function, "name": found.name, "assume": found.node.assume},
                            span=span, types=types, bases=[found.name] * len(types))
     return made[0] if len(made) == 1 else Tuple(made)
 
 
+def reads_words(inside: Context, found: Declared, wires: list[Wire], span: Span) -> bool:
+    """Is this a function of texts?  It is called on the host, an element at a time, and its type is what was declared."""
+    returns = found.node.returns
+    words = any(is_text(wire.type) for wire in wires) or isinstance(returns, s.NamedType) and returns.name == "text"
+    if words and returns is None:
+        raise error("type", f"`{found.name}` takes texts, and does not say what it returns", span,
+                    notes=((found.node.span, "declared here"),), help="`-> unit`, `-> real`, `-> text`")
+    return words
+
+
 def is_real(parameter: s.Parameter) -> bool:
-    return isinstance(parameter.type, s.NamedType) and parameter.type.name not in ("int", "bool", "natural")
+    return isinstance(parameter.type, s.NamedType) and parameter.type.name not in ("int", "bool", "natural", "text", "one_of")
 
 
 def shapes_of(function: Any, found: Declared, types: list[Type], span: Span) -> tuple[Array, ...] | None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
 from pullback.compiler.analyses.bounds import against
+from pullback.compiler.analyses.host import hosted
 from pullback.compiler.diagnostic import Reported, an, near
 from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.network import Network
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, Params, Type, same_shape
+from pullback.compiler.ops.text import WORDS
+from pullback.compiler.type import TEXT, Array, Params, Type, is_text, same_shape
 from pullback.dsl import guides
 from pullback.dsl import syntax as s
 from pullback.dsl.calls import number
@@ -29,6 +31,7 @@ from pullback.dsl.rules import optimizer_of
 from pullback.dsl.values import WRONG, Declared, Poisoned, Record, describe, leaves
 
 COUNTS = ("particles", "steps")
+SCORING = ("choose", "pareto")  # optimizers of texts that compare values of the objective
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,11 @@ class NetworkStart:
 @dataclass(frozen=True)
 class Parameter:
     """One name under `over`.  `start`: a graph without inputs (one output a leaf, in the order of the type's tree), a
-    network, or None: 0 of the unconstrained space."""
+    network, a text, or None: 0 of the unconstrained space."""
 
     name: str
     type: Type
-    start: Graph | Network | None
+    start: Graph | Network | str | None
     span: Span | None = None
 
 
@@ -64,7 +67,8 @@ class Use:
 
 @dataclass(frozen=True)
 class FitPlan:
-    """A fit.  `goal`: its inputs are the leaves of `over`, then those of `given`."""
+    """A fit.  `goal`: its inputs are the leaves of `over`, then those of `given`; so are those of `validate`, a number that is
+    looked at and never differentiated.  `improve`: the goal is a text, which has no order."""
 
     name: str
     goal: Graph
@@ -75,6 +79,8 @@ class FitPlan:
     counts: Mapping[str, int] = field(default_factory=dict)
     allow_biased: bool = False
     doc: str = ""
+    validate: Graph | None = None
+    improve: bool = False
 
     @property
     def particles(self) -> int:
@@ -88,10 +94,22 @@ class FitPlan:
 def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, shapes: Mapping[str, Any] = {},
                 loaded: Any = None) -> FitPlan:
     node: s.Fit = declared.node
+    goal, validate = the_goal(node), the_validation(node)
+    graph, parameters, types, uses, counts = stated(declared, work, sizes, shapes, loaded, goal)
+    looked = stated(declared, Work(work.library), sizes, shapes, loaded, validate)[0] if validate is not None else None
+    texts = hosted(graph) or looked is not None and hosted(looked)
+    if looked is not None and not texts:
+        raise pending("validate", validate.span)
+    return FitPlan(node.name, graph, goal.verb != "minimize", parameters, types, uses, counts, node.allow_biased, node.doc, looked,
+                   goal.verb == "improve")
+
+
+def stated(declared: Declared, work: Work, sizes: Mapping[str, int], shapes: Mapping[str, Any], loaded: Any, goal: s.Goal) -> tuple:
+    """What a fit says, with one of its goals as the graph: that, the parameters, the data's types, optimizers, counts."""
+    node: s.Fit = declared.node
     ctx = top(declared, work, "fit")
     for clause in node.clauses:
         told(ctx, refuse, clause)
-    goal = the_goal(node)
     given = [p for clause in node.clauses if isinstance(clause, s.Given) for p in clause.parameters]
     over = [p for clause in node.clauses if isinstance(clause, s.Over) for p in clause.parameters]
     distinct([*given, *over])
@@ -103,19 +121,20 @@ def fit_plan_of(declared: Declared, work: Work, sizes: Mapping[str, int] = {}, s
         if parameters[parameter.name] is None:
             ctx.scope.names[parameter.name] = Binding(WRONG, "parameter", parameter.span)
     output = told(ctx, the_value, ctx, goal, node)
-    if output is not None:
+    if output is not None and goal.verb != "validate":
         told(ctx, unused, ctx, over, output)
     uses = tuple(Use(told(ctx, optimizer_of, ctx, use.optimizer), tuple(name.name for name in use.names), use.span)
                  for clause in node.clauses if isinstance(clause, s.Using) for use in clause.optimizers)
     told(ctx, check_uses, node, parameters)
+    told(ctx, check_kinds, node, parameters, uses)
     counts = told(ctx, the_counts, ctx, node)
     graph = finished(ctx, [*own, *wires], [output], node.name)
     types = {p.name: given_type(ctx, p.name) for p in given}
-    if not node.allow_biased and not work.found:
+    if goal.verb in ("maximize", "minimize") and not node.allow_biased and not work.found:
         wrong = against(graph, goal.verb == "maximize", goal.value.span)
         if wrong is not None:
             work.report(wrong)
-    return FitPlan(node.name, graph, goal.verb == "maximize", parameters, types, uses, counts, node.allow_biased, node.doc)
+    return graph, parameters, types, uses, counts
 
 
 def told(ctx: Context, part: Callable[..., Any], *arguments: Any) -> Any:
@@ -133,7 +152,15 @@ def the_value(ctx: Context, goal: s.Goal, node: s.Fit) -> Wire:
     value = ctx.value(s.Ruled(goal.value, goal.rules, span=goal.value.span) if goal.rules else goal.value)
     if value is WRONG:
         raise Poisoned
-    return number(ctx, value, goal.value.span, node.name)
+    found = number(ctx, value, goal.value.span, node.name)
+    words = found.type == WORDS
+    if words and goal.verb != "improve":
+        raise error("type", f"what is judged in words has no order, and `{goal.verb}` asks for one", goal.value.span, help=(
+            f"`improve {goal.value.span.text}`" if goal.verb != "validate" else "a verifier gives a number: `extern right(…) -> unit`"))
+    if not words and goal.verb == "improve":
+        raise error("type", "`improve` is of a judgment in words, and this is a number", goal.value.span,
+                    help=f"`maximize {goal.value.span.text}`, or `minimize`")
+    return found
 
 
 def refuse(clause: Any) -> None:
@@ -142,8 +169,6 @@ def refuse(clause: Any) -> None:
             raise pending("with", clause.span)
         case s.DrawClause():
             raise pending("draw", clause.span)
-        case s.Goal(verb) if verb in ("improve", "validate"):
-            raise pending(verb, clause.span)
         case s.Counts(counts):
             for count in counts:
                 if count.word in CONSTRUCTS:
@@ -154,13 +179,20 @@ def refuse(clause: Any) -> None:
 
 
 def the_goal(node: s.Fit) -> s.Goal:
-    goals = [clause for clause in node.clauses if isinstance(clause, s.Goal)]
+    goals = [clause for clause in node.clauses if isinstance(clause, s.Goal) and clause.verb != "validate"]
     if not goals:
         raise error("syntax", f"the fit `{node.name}` has no goal", headed(node.span), help="`maximize …` or `minimize …`")
     if len(goals) > 1:
         raise error("pending", "several goals in one fit can't be compiled yet", goals[1].span,
                     help="write their sum as one goal, `combine:`, or two fits")
     return goals[0]
+
+
+def the_validation(node: s.Fit) -> s.Goal | None:
+    goals = [clause for clause in node.clauses if isinstance(clause, s.Goal) and clause.verb == "validate"]
+    if len(goals) > 1:
+        raise error("argument", "`validate` is said twice", goals[1].span, help="write one number, such as their sum")
+    return goals[0] if goals else None
 
 
 def distinct(parameters: list[s.Parameter]) -> None:
@@ -201,7 +233,11 @@ def the_parameter(ctx: Context, parameter: s.Parameter, declared: Declared, size
         type = agreed(name, type, found, parameter)
     if not isinstance(type, (Array, Params)):
         raise error("type", f"`{name}` can't be optimized: it is no array of reals", span)
-    if isinstance(type, Array) and type.kind not in ("real", "complex"):
+    if is_text(type):
+        if not isinstance(start, str):
+            raise error("argument", f"`{name}` is a text and needs a start that is known", parameter.default.span if parameter.default else span,
+                        help=f'`over {name}: text = "Answer the question."`') if not type.shape else pending("texts under over", span)
+    elif isinstance(type, Array) and type.kind not in ("real", "complex"):
         raise error("type", f"`{name}` is {an(f'`{type}`')}, and only reals can be optimized", span)
     wire = ctx.writer.wire(name, type, span)
     ctx.scope.names[name] = Binding(wire, "parameter", span)
@@ -217,6 +253,8 @@ def the_start(ctx: Context, parameter: s.Parameter, declared: Declared) -> tuple
     value = inner.value(parameter.default)
     if isinstance(value, NetworkStart):
         return value.record, Params(value.record.leaves)
+    if isinstance(value, str):
+        return value, TEXT
     if isinstance(value, (bool, int)) and not isinstance(value, Wire):
         value = float(value)
     value = lifted(inner, value, parameter.default.span, f"the start of `{parameter.name}`")
@@ -277,6 +315,29 @@ def unused(ctx: Context, over: list[s.Parameter], output: Wire) -> None:
 def given_type(ctx: Context, name: str) -> Any:
     value = ctx.scope.names[name].value
     return {key: wire.type for key, wire in value.fields.items()} if isinstance(value, Record) else type_of_number(value)
+
+
+def check_kinds(node: s.Fit, parameters: Mapping[str, Any], uses: tuple[Use, ...]) -> None:
+    """An optimizer of texts is for texts, one of arrays for arrays; what reads `validate` has it."""
+    named = {name for use in uses for name in use.names}
+    validates = the_validation(node) is not None
+    for use in uses:
+        if use.optimizer is None:
+            continue
+        texts = getattr(use.optimizer, "texts", False)
+        said = use.optimizer.name if hasattr(use.optimizer, "name") else "this optimizer"
+        for name in use.names or [name for name in parameters if name not in named]:
+            parameter = parameters.get(name)
+            if parameter is not None and is_text(parameter.type) != texts:
+                what, other = ("a text", "tgd(momentum = 3)") if not texts else ("no text", "adam(0.01)")
+                raise error("type", f"`{name}` is {what}, and `{said}` is an optimizer of {'texts' if texts else 'arrays'}", use.span,
+                            notes=((parameter.span, "declared here"),), help=f"`using {other} for {name}`")
+        if texts and the_goal(node).verb == "improve" and use.optimizer.name in SCORING:
+            raise error("type", f"`{said}` compares scores, and a judgment in words has none", use.span,
+                        help="`tgd()` needs none; or maximize a number, such as `s: interval(0, 10) = judge(…)`")
+        if texts and getattr(use.optimizer, "needs_validate", False) and not validates:
+            raise error("argument", f"`{said}` keeps a text only if it does better, and the fit does not say on what", use.span,
+                        help="`validate mean i in 0..m: …`, on data of its own")
 
 
 def check_uses(node: s.Fit, parameters: Mapping[str, Any]) -> None:

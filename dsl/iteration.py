@@ -1,7 +1,7 @@
 """What a loop says before it is gone through: its range, the arrays that its body fills, the variables it assigns."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pullback.compiler.diagnostic import Reported
@@ -9,7 +9,8 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Size, Type, known
 from pullback.dsl import syntax as s
-from pullback.dsl.context import Context, error
+from pullback.dsl.check import walk
+from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.filled import indexed, row
 from pullback.dsl.refused import pending
 from pullback.dsl.values import WRONG, Poisoned, describe, is_size, leaves, rebuild
@@ -37,6 +38,19 @@ def domain(ctx: Context, binder: s.Binder) -> tuple[Size, Size, Any]:
     def element(inside: Context) -> Any:
         return indexed(inside, wire, [inside.frames[-1].index], binder.domain.span)
     return 0, wire.type.shape[0], element
+
+
+def stopping(ctx: Context, node: s.For) -> s.For:
+    """A loop with `until` as one that carries whether it has stopped: `if not stopped: …; stopped = the condition`."""
+    if any(isinstance(place, s.Index) for one in walk(node) if isinstance(one, (s.Assign, s.Draw)) for place in (one.target,)):
+        raise pending("until", node.until.span)
+    name, span = "stopped", node.until.span
+    while ctx.scope.find(name) is not None:
+        name += "_"
+    ctx.scope.names[name] = Binding(False, "assigned", span)
+    flag = s.Name(name, span=span)
+    arm = s.Arm(s.Not(flag, span=span), (*node.body, s.Assign(flag, None, node.until, span=span)), span=node.span)
+    return replace(node, until=None, body=(s.If((arm,), (), span=node.span),))
 
 
 def fills(ctx: Context, body: tuple, index: str) -> dict[str, Size]:

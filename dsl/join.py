@@ -56,6 +56,8 @@ def joined_type(a: Type, b: Type) -> Type | None:
         return a
     if not (isinstance(a, Array) and isinstance(b, Array)) or same_shape(a.shape, b.shape) is not True:
         return None
+    if "text" in (a.kind, b.kind) or a.words and a.words == b.words:
+        return a if a.kind == b.kind else None
     kind = max(a.kind, b.kind, key=ORDER.index)
     if kind == "int":
         hull = infer.hull(a, b)
@@ -111,7 +113,8 @@ def filler(ctx: Context, type: Type, span: Span | None, missing: bool = False) -
     if isinstance(type, Params):
         raise error("type", "parameters can't be missing on one side of a branch", span)
     low = type.bounds[0] if type.bounds is not None else 0
-    value: Any = (float("nan") if missing else 0.0) if type.kind == "real" else (low if type.kind == "int" else False)
+    value: Any = "" if type.kind == "text" else (float("nan") if missing else 0.0) if type.kind == "real" else (
+        low if type.kind == "int" else False)
     wire = ctx.writer.constant(value, span)
     if type.shape:
         (wire,) = ctx.writer.emit(op.full, (wire,), {"shape": tuple(type.shape)}, span=span)

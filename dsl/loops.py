@@ -20,7 +20,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.branches import total
 from pullback.dsl.context import Again, Binding, Context, Entry, Frame, Tape, error
 from pullback.dsl.filled import array_of, before, indexed, position, put
-from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves
+from pullback.dsl.iteration import Slot, domain, fills, simple_targets, stacked_leaves, stopping
 from pullback.dsl.join import alike, cast, filler, lifted, same_type, wider
 from pullback.dsl.pieces import added, holding, negative
 from pullback.dsl.refused import pending
@@ -33,8 +33,9 @@ ATTEMPTS = 12
 
 def loop_over(ctx: Context, node: s.For) -> None:
     """Execute `for i in a..b, j in c..d by r:`."""
-    if node.group or node.until is not None:
-        raise pending("group" if node.group else "until", node.span)
+    if node.group:
+        raise pending("group", node.span)
+    node = stopping(ctx, node) if node.until is not None else node
     rule, others = split_subsample(ctx, node.rules)
     if others:
         raise error("kind", f"a loop takes no rule but `subsample`, and this is `{others[0].name}`", node.rules[-1].span)

@@ -11,19 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
+from pullback.compiler import ops as op
 from pullback.compiler.constraint import NAMES as CONSTRAINTS
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import (EVENT_RANK, Array, Constraint, Params, Size, Text, Type, known, same, symbol)
+from pullback.compiler.type import (EVENT_RANK, TEXT, Array, Constraint, Params, Size, Type, known, same, symbol)
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.refused import pending
-from pullback.dsl.values import (WRONG, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, Tuple,
+from pullback.dsl.values import (WRONG, Constant, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, Tuple,
                                  Undetermined, describe, is_size, is_static)
 
-KINDS = ("real", "complex", "int", "bool")
-OTHERS = ("params", "text", "model", "objective", "distribution", "trace", "function", "network", "record")
+KINDS = ("real", "complex", "int", "bool", "text")
+OTHERS = ("params", "model", "objective", "distribution", "trace", "function", "network", "record")
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,10 @@ def named_type(ctx: Context, node: s.NamedType) -> Any:
         return Array(name, shape)
     if name == "int" and len(node.arguments) == 2:
         return Array("int", shape, Constraint("range", tuple(ctx.size(a, "a bound") for a in node.arguments)))
-    if name in ("params", "text") and not node.sizes:
-        return Params() if name == "params" else Text()
+    if name == "params" and not node.sizes:
+        return Params()
+    if name == "one_of":
+        return Array("int", shape, Constraint("one_of", alternatives(ctx, node)))
     if name in CONSTRAINTS or name == "natural":
         rank = EVENT_RANK.get(name, 0)
         if rank and not shape:
@@ -135,7 +138,7 @@ def fitted(ctx: Context, node: s.Type | None, value: Any, span: Span | None, wha
                 raise error("type", f"{what} is a tuple of {len(items)}, and this is {describe(value)}", span)
             return Tuple(tuple(fitted(ctx, item, given, span, what) for item, given in zip(items, value.items)))
         case s.NamedType(name):
-            if name in OTHERS and name not in ("params", "text"):
+            if name in OTHERS and name != "params":
                 return fitted_kind(ctx, name, value, span, what, node)
             return fitted_array(ctx, node, value, span, what)
     raise pending("diagrams", node.span)
@@ -171,17 +174,23 @@ def listed(names: Any) -> str:
 
 def fitted_array(ctx: Context, node: s.NamedType, value: Any, span: Span | None, what: str) -> Any:
     """Numbers against `real[n]`, `int`, `positive`, `params`: kinds, then rank, then each size."""
-    if is_static(value) and not node.sizes and node.name in (*KINDS, *CONSTRAINTS, "natural"):
+    if is_static(value) and not node.sizes and node.name in (*KINDS, *CONSTRAINTS, "natural") and node.name != "text":
         return fitted_number(ctx, node, value, span, what)
+    if isinstance(value, str) and not node.sizes and node.name in ("text", "one_of"):
+        return value if node.name == "text" else spelled(ctx, node, value, span, what)
     wire = ctx.wire(value, span, what)
-    if node.name in ("params", "text"):
-        if not isinstance(wire.type, {"params": Params, "text": Text}[node.name]):
-            raise error("type", f"{what} is a `{node.name}`, and this is {describe(wire)}", span,
+    if node.name == "params":
+        if not isinstance(wire.type, Params):
+            raise error("type", f"{what} is a `params`, and this is {describe(wire)}", span,
                         notes=((node.span, "declared here"),))
         return wire
+    if node.name == "one_of" and getattr(wire.type, "words", ()) != alternatives(ctx, node):
+        raise error("type", f"{what} is a `{node.span.text}`, and this is {describe(wire)}", span, notes=where(ctx, node, wire, span))
+    if node.name == "text" and getattr(wire.type, "words", ()) and not node.sizes and not wire.type.shape:
+        wire = spelling(ctx, wire, span)
     rank = len(node.sizes) + (EVENT_RANK.get(node.name, 0) == 2)
-    kind = node.name if node.name in KINDS else "int" if node.name == "natural" else "real"
-    if not (node.name in KINDS or node.name in CONSTRAINTS or node.name == "natural"):
+    kind = node.name if node.name in KINDS else "int" if node.name in ("natural", "one_of") else "real"
+    if not (node.name in KINDS or node.name in CONSTRAINTS or node.name in ("natural", "one_of")):
         named_type(ctx, node)  # says why not
     if not isinstance(wire.type, Array) or not kind_fits(kind, wire.type):
         raise error("kind" if isinstance(wire.type, Array) else "type",
@@ -205,7 +214,34 @@ def where(ctx: Context, node: Any, wire: Wire, span: Span | None) -> tuple:
     return tuple(notes)
 
 
+def alternatives(ctx: Context, node: s.NamedType) -> tuple[str, ...]:
+    """The texts of `one_of("yes", "no")`; a constant that is a list of texts may stand for them."""
+    values = [ctx.value(argument) for argument in node.arguments]
+    if len(values) == 1 and isinstance(values[0], Constant):
+        values = list(values[0].value)
+    if not values or not all(isinstance(value, str) for value in values) or len(set(values)) < len(values):
+        raise error("type", "`one_of` has texts, each once", node.span, help='`one_of("yes", "no")`')
+    return tuple(values)
+
+
+def spelled(ctx: Context, node: s.NamedType, value: str, span: Span | None, what: str) -> Wire:
+    """A text as the int that stands for it."""
+    words = alternatives(ctx, node)
+    if value not in words:
+        raise error("type", f"{what} is one of {listed(words)}, and this is `{value}`", span, help=near(value, words),
+                    notes=((node.span, "declared here"),))
+    type = Array("int", (), Constraint("one_of", words))
+    return ctx.writer.emit(op.constant, (), {"value": words.index(value)}, span=span, types=(type,))[0]
+
+
+def spelling(ctx: Context, wire: Wire, span: Span | None) -> Wire:
+    """The text that an int of a `one_of` stands for."""
+    return ctx.writer.emit(op.spell, (wire,), {"words": wire.type.words}, span=span, base=ctx.writer.title(wire) or "", types=(TEXT,))[0]
+
+
 def kind_fits(kind: str, type: Array) -> bool:
+    if "text" in (kind, type.kind):
+        return kind == type.kind
     if kind == "bool":
         return type.kind == "bool" or type.kind == "int" and type.bounds is not None and tuple(type.bounds) in (
             (0, 2), (0, 1), (1, 2))
@@ -272,6 +308,8 @@ def type_of(value: Any) -> Type | None:
         return Array("bool")
     if is_size(value):
         return Array("int")
+    if isinstance(value, str):
+        return TEXT
     return Array("real") if isinstance(value, float) else None
 
 

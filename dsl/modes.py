@@ -18,8 +18,10 @@ from pullback.compiler.type import Array, Size, same
 from pullback.dsl.context import Context, Entry, error
 from pullback.dsl.distributions import density_of, draw_of
 from pullback.dsl.filled import covering, fill, indexed, part, position
+from pullback.dsl import texts
 from pullback.dsl.matching import listed
-from pullback.dsl.values import Flat, Marginal, Model, Poisoned, Record, describe, is_static, leaves
+from pullback.dsl.refused import pending
+from pullback.dsl.values import Asked, Flat, Marginal, Model, Picked, Poisoned, Record, describe, is_static, leaves
 
 
 @dataclass
@@ -59,7 +61,11 @@ class Sampling:
 
 
 def drawn(ctx: Context, site: Site, source: Any) -> Any:
-    """A fresh draw of a distribution or of a model."""
+    """A fresh draw of a distribution or of a model, the reply to a question."""
+    if isinstance(source, Asked):
+        return texts.replied(ctx, site, source)
+    if isinstance(source, Picked):
+        return texts.chosen(ctx, site, source)
     if isinstance(source, (Model, Marginal)):
         from pullback.dsl.models import sampled
         alternatives = tuple(dict.fromkeys((site.name, *site.aliases, source.name)))
@@ -115,6 +121,8 @@ class Scoring:
         ctx.tape.terms.append(ctx.writer.emit(op.factor, (value,), {"address": address}, span=span)[0])
 
     def choose(self, ctx: Context, site: Site, source: Any) -> Any:
+        if isinstance(source, (Asked, Picked)):
+            raise pending("density of texts", site.span)
         if site.name in self.over:
             if site.rule is None:
                 site.rule = self.method

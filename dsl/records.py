@@ -45,7 +45,7 @@ def list_(ctx: Context, node: s.List) -> Any:
     values = [ctx.value(item) for item in node.items]
     if not values:
         raise error("type", "an array has at least one element", node.span, help="`zeros(0)` is an empty one")
-    if all(isinstance(value, (bool, int, float)) for value in values):
+    if all(isinstance(value, (bool, int, float)) for value in values) or all(isinstance(value, str) for value in values):
         return Constant(tuple(values))
     if all(isinstance(value, Constant) for value in values):
         if len({shape(value.value) for value in values}) > 1:

@@ -11,19 +11,20 @@ from pullback.compiler.source import Span
 from pullback.dsl.context import error
 
 CONSTRUCTS = {
-    "text": "texts and what reads them", "llm": "the text function `llm`", "judge": "the text function `judge`",
-    "choice": "the text function `choice`", "one_of": "finite types of texts, `one_of(…)`",
-    "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
+    "text": "the library's texts", "drawn text": "a rule of points on a reply in free words",
+    "density of texts": "the density of a model that draws texts",
+    "tokens": "ragged arrays, `tokens[n]`", "until": "`until` in a loop that fills an array", "group": "`group`", "logps": "`logps`",
     "argmin": "`argmin`", "diagrams": "diagrams and functors",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
-    "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",
+    "with": "snapshots (`with old = w …`)", "batch": "`batch`",
+    "validate": "`validate` in a fit without texts", "texts under over": "an array of texts under `over`",
     "prompt": "the type `prompt`", "complex": "`complex` arrays in a choice", "history": "an array that a loop fills and "
     "reads at a place that is no fixed number of steps back", "slice": "a slice whose ends are not known before the run",
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}
 
 RULES = frozenset("""
     shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
-    critique words used measure loo group_normalize pathwise vimco nvil rebar relax arms
+    measure loo group_normalize pathwise vimco nvil rebar relax arms
     zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())
 

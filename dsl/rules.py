@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pullback.compiler import distribution, optimizer, schedule
+from pullback.compiler import distribution, optimizer, predicate, schedule
 from pullback.compiler import rule as registry
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
@@ -19,7 +19,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
 from pullback.dsl.matching import listed
 from pullback.dsl.refused import pending, pending_rule
-from pullback.dsl.values import WRONG, Constant, Filled, Poisoned, Undetermined, describe, is_size, is_static
+from pullback.dsl.values import WRONG, Constant, Declared, Filled, Poisoned, Undetermined, describe, is_size, is_static
 
 SUBSAMPLE = "subsample"
 
@@ -95,7 +95,7 @@ def option(ctx: Context | None, node: Any, computed: bool = False) -> Any:
                 raise error("static", "an option must be known before the run", node.span, label=f"this is {describe(found)}")
             return name
         case s.List(items) | s.Tuple(items):
-            return tuple(option(ctx, item) for item in items)
+            return tuple(predicate_of(ctx, item) or option(ctx, item) for item in items)
         case s.Text(pieces) if all(isinstance(piece, str) for piece in pieces):
             return "".join(pieces)
         case s.Call(s.Name(name), arguments):
@@ -129,6 +129,18 @@ def in_the_run(ctx: Context, node: Any) -> Computed | None:
     found = Computed(node.name if isinstance(node, s.Name) else "computed")
     found.value = ctx.wire(float(value) if is_static(value) and not is_size(value) else value, node.span, "an option")
     return found
+
+
+def predicate_of(ctx: Context | None, node: Any) -> Any:
+    """A constraint on a text that is enforced: `max_chars(400)`, or an extern that says yes or no; None if it is none."""
+    match node:
+        case s.Call(s.Name(name), arguments) if name in predicate.PREDICATES:
+            return instance(ctx, name, predicate.PREDICATES[name], arguments, node.span)
+        case s.Name(name) if ctx is not None and isinstance(found := ctx.find(name), Declared) and found.kind == "extern":
+            if (function := found.module.extern(name)) is None:
+                raise Undetermined(f"the extern `{name}`")
+            return predicate.Holds(function)
+    return None
 
 
 def nested(ctx: Context | None, name: str, arguments: tuple, node: Any) -> Any:

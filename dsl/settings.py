@@ -12,8 +12,10 @@ from typing import Any, Iterable, Mapping
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import ProgramError, Reported, near
-from pullback.compiler.ir import Box, Graph
+from pullback.compiler import rule as registry
+from pullback.compiler.ir import Box, Graph, Wire
 from pullback.compiler.source import Span
+from pullback.compiler.type import is_text
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error
 from pullback.dsl.rules import SUBSAMPLE, known_before, rule, rule_of
@@ -24,9 +26,34 @@ SIDES = frozenset({"if", "else"})
 def apply_settings(ctx: Context, start: int, settings: tuple[s.Setting, ...]) -> None:
     """Give rules to the choices of the boxes that were written from `start` on."""
     boxes = ctx.writer.block.boxes
-    found = [(setting.address, known_before(rule_of(ctx, setting.rules, "choice"), setting.span), setting.span)
-             for setting in settings]
+    found = []
+    for setting in settings:
+        junction = junction_of(ctx, setting.rules)
+        if junction:
+            met(ctx, start, setting, junction)
+        else:
+            found.append((setting.address, known_before(rule_of(ctx, setting.rules, "choice"), setting.span), setting.span))
     boxes[start:] = ruled(boxes[start:], found)
+
+
+def junction_of(ctx: Context, rules: tuple[s.Rule, ...]) -> tuple:
+    """The rules by which what several readers say of one text meets; none if these are others."""
+    if not all(getattr(registry.find(one.name), "junction", False) for one in rules):
+        return ()
+    made = tuple(rule(ctx, one) for one in rules)
+    return made if all(one.through == "words" for one in made) else ()
+
+
+def met(ctx: Context, start: int, setting: s.Setting, junction: tuple) -> None:
+    """`with {system: [top(4), summarize]}`: the readers written from `start` on read a copy, where the rules stand."""
+    found = ctx.find(setting.address) if "." not in setting.address else None
+    if not isinstance(found, Wire) or not is_text(found.type):
+        raise error("address", f"`{setting.address}` is no text here, and `{junction[0].name}` is how criticisms of a text meet",
+                    setting.span)
+    boxes = ctx.writer.block.boxes
+    copy = ctx.writer.wire(ctx.writer.title(found) or setting.address, found.type, setting.span)
+    late = Graph((), tuple(boxes[start:]), ()).rename({found: copy}).boxes
+    boxes[start:] = [Box(op.copy, (found,), (copy,), (), {}, junction, setting.span), *late]
 
 
 def default_rule(ctx: Context, start: int, rule: Any) -> None:
@@ -86,7 +113,7 @@ def ruled(boxes: Iterable[Box], settings: list[tuple[str, Any, Span | None]]) ->
 
 def matching(address: str, words: tuple[str, ...], every: list[Box], span: Span | None) -> list[Box]:
     """The boxes of the one choice that an address means."""
-    choices = [box for box in every if box.op is op.draw]
+    choices = [box for box in every if box.op in (op.draw, op.llm)]
     fit = [box for box in choices if fits(box["path"], words)]
     if len({without_sides(box) for box in fit}) > 1:
         exact = [box for box in fit if box["address"] == address]

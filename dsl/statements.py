@@ -12,7 +12,9 @@ from pullback.compiler.source import Span
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.filled import entries, fill
-from pullback.dsl.matching import fitted
+from pullback.dsl import texts
+from pullback.dsl.matching import declared, fitted
+from pullback.dsl.rules import rule_of
 from pullback.dsl.values import WRONG, Poisoned, Tuple, describe
 
 EXECUTE: dict[type, Callable[[Context, Any], Any]] = {}
@@ -87,6 +89,8 @@ def targets(body: tuple[s.Statement, ...], kinds: tuple = (s.Assign, s.Draw)) ->
 
 @executes(s.Assign)
 def assign(ctx: Context, node: s.Assign) -> Any:
+    if node.type is not None and texts.is_judge(ctx, node.value):
+        return scored(ctx, node)
     value = ctx.value(s.Ruled(node.value, node.rules, span=node.value.span) if node.rules else node.value)
     target = node.target
     if node.type is not None:
@@ -102,6 +106,17 @@ def assign(ctx: Context, node: s.Assign) -> Any:
                             node.value.span)
             for one, item in zip(target, value.items):
                 ctx.bind(one.name, item, "assigned", one.span)
+    return NOTHING
+
+
+def scored(ctx: Context, node: s.Assign) -> Any:
+    """`s: interval(0, 10) = judge(…)`: the type says that a score is asked for."""
+    if not isinstance(node.target, s.Name):
+        raise error("kind", "a judgment with a score has a name of its own", node.span, help="`s: interval(0, 10) = judge(…)`")
+    value = texts.judge(ctx, node.value, declared(ctx, node.type))
+    if node.rules:
+        ctx.writer.block.boxes[-1] = ctx.writer.block.boxes[-1].but(rule=rule_of(ctx, node.rules, "judgment"))
+    ctx.bind(node.target.name, value, "assigned", node.target.span)
     return NOTHING
 
 

@@ -20,7 +20,7 @@ from typing import Any, Callable, Iterator, Mapping
 from pullback.compiler.diagnostic import an
 from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, Constraint, Params, Size, Text
+from pullback.compiler.type import Array, Constraint, Params, Size, is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,28 @@ class Normalized(Marginal):
     given: Any = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """`llm(system, "Question: {question}", temperature = 0.7)`: a question to a language model, before it is answered.
+    `turns`: the texts, oldest first; `options` are known before the run."""
+
+    name: str
+    turns: tuple[Wire, ...]
+    options: Mapping[str, Any]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """`choice(values, logits = l)`: one of a list's values, at random."""
+
+    values: Wire
+    which: Dist
+    span: Span | None = None
+
+    name = "choice"
+
+
 @dataclass(frozen=True, slots=True)
 class Builtin:
     """A function of the language by its name."""
@@ -250,8 +272,8 @@ def is_static(value: Any) -> bool:
 def describe(value: Any) -> str:
     """What a value is, for a message: "a real[3]", "a model", "the number 2"."""
     match value:
-        case Wire(_, Text()):
-            return "a text"
+        case Wire(_, type) if is_text(type):
+            return f"a `{type}`" if type.shape else "a text"
         case Wire(_, Params()):
             return "a `params`"
         case Wire():
@@ -261,7 +283,7 @@ def describe(value: Any) -> str:
         case str():
             return "a text"
         case Constant(items):
-            return f"an array of {len(items)}"
+            return f"{'a list of texts' if isinstance(items[0], str) else 'an array'} of {len(items)}"
         case Record():
             names = ", ".join(value.fields)
             return f"the trace `{{{names}}}` of `{value.model}`" if value.model else f"a record `{{{names}}}`"
@@ -275,6 +297,10 @@ def describe(value: Any) -> str:
             return "the distribution `flat`"
         case Model() | Marginal():
             return f"the model `{value.name}`"
+        case Asked(role):
+            return f"a call of `{role}`"
+        case Picked():
+            return "a call of `choice`"
         case Declared(kind, name):
             return f"the {kind} `{name}`"
         case Builtin(name):

@@ -16,7 +16,7 @@ import pullback as pb
 
 
 class Story:
-    def __init__(self, name: str, about: str, argv=None):
+    def __init__(self, name: str, about: str, argv=None, **externs):
         options = argparse.ArgumentParser(prog=f"python -m examples.{name}.run", description=about,
                                           formatter_class=argparse.RawDescriptionHelpFormatter)
         options.add_argument("--small", action="store_true", help="a few steps of everything, in seconds")
@@ -25,7 +25,7 @@ class Story:
         given = options.parse_args(argv)
         self.small, self.seed, self.out = given.small, given.seed, given.out
         self.out.mkdir(parents=True, exist_ok=True)
-        self.program = pb.load(Path(__file__).parent / name / f"{name}.pbk")
+        self.program = pb.load(Path(__file__).parent / name / f"{name}.pbk", **externs)
         self.figures: dict[str, object] = {}
         self.shown: set[str] = set()
 
@@ -33,14 +33,14 @@ class Story:
         """A key of this run's own for each number."""
         return jax.random.fold_in(jax.random.key(self.seed), number)
 
-    def fit(self, name: str, data: dict, small: int, key: jax.Array | None = None):
+    def fit(self, name: str, data: dict, small: int, key: jax.Array | None = None, **settings):
         """Show the ledger of a fit, once, and run it; `small` is its number of steps under `--small`."""
         fit = self.program[name]
         if name not in self.shown:
             print(fit.objective.ledger)
             self.shown.add(name)
         return fit.run(self.key() if key is None else key, data=data, progress=True,
-                       **({"steps": small} if self.small else {}))
+                       **({"steps": small} if self.small else {}), **settings)
 
     def say(self, what: str, value) -> None:
         """Print a figure and keep it."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pullback.compiler.diagnostic import ArgumentError, Diagnostic, FitError, ProgramError
+    from pullback.compiler.diagnostic import ArgumentError, Diagnostic, EngineError, FitError, ProgramError
+    from pullback.compiler.engine import Budget
     from pullback.compiler.optimizer import optimizer
     from pullback.compiler.rule import Bias, Points, PointsRule, PullbackRule, rule
     from pullback.notebook import load_ipython_extension
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 PUBLIC = {
     "ArgumentError": "pullback.compiler.diagnostic",
     "Bias": "pullback.compiler.rule",
+    "Budget": "pullback.compiler.engine",
     "Diagnostic": "pullback.compiler.diagnostic",
+    "EngineError": "pullback.compiler.diagnostic",
     "Fit": "pullback.program",
     "FitError": "pullback.compiler.diagnostic",
     "Model": "pullback.program",
@@ -42,7 +45,7 @@ PUBLIC = {
     "rule": "pullback.compiler.rule",
     "variance": "pullback.tune",
 }
-MODULES = frozenset({"testing"})
+MODULES = frozenset({"engines", "testing"})
 
 __all__ = sorted([*PUBLIC, *MODULES])
 

@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--out", metavar="DIR", help="write params, history, plot, ledger and drawings to DIR, and "
                      "checkpoints on the way")
     fit.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
+    fit.add_argument("--engine", metavar="ENGINE", help="what answers for texts: local, openai:MODEL@URL, rules, replay:PATH, or a "
+                     "module:function that makes an engine")
     fit.add_argument("--no-progress", action="store_true", help="show no progress line")
 
     value = command("eval", "value, standard error and gradient norms of an objective",

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pullback.compiler.diagnostic import ArgumentError, Diagnostic, FitError, ProgramError, near
+from pullback.compiler.diagnostic import ArgumentError, Diagnostic, EngineError, FitError, ProgramError, near
 from pullback.terminal import as_json, show, table
 
 
@@ -16,6 +16,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return COMMANDS[arguments.command](arguments)
     except ProgramError as error:
+        show(error.diagnostics, sys.stderr)
+        return 1
+    except EngineError as error:
         show(error.diagnostics, sys.stderr)
         return 1
     except FitError as error:
@@ -67,6 +70,8 @@ def fit(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else None
     if arguments.resume and out is None:
         raise ArgumentError(Diagnostic("argument", "`--resume` needs the folder of the run: `--out DIR`"))
+    if arguments.engine is not None:
+        settings["engine"] = engine(arguments.engine)
     fitted = declared.run(
         arguments.seed, data=given, progress=not arguments.no_progress, resume=arguments.resume,
         checkpoint=out / "checkpoints" if out else None, notify=lambda diagnostic: show([diagnostic], sys.stderr), **settings)
@@ -232,6 +237,26 @@ def externs(options: list[str]) -> dict[str, Any]:
         except Exception as error:  # whatever the module raises is the caller's to see, in one line
             raise ArgumentError(Diagnostic("argument", f"`--extern {option}`: {type(error).__name__}: {error}")) from None
     return found
+
+
+def engine(option: str) -> Any:
+    """`--engine local`, `--engine openai:MODEL@URL`, `--engine replay:PATH`, `--engine module:function` that makes one."""
+    from pullback import engines
+    name, _, rest = option.partition(":")
+    try:
+        if name == "openai":
+            model, _, url = rest.partition("@")
+            return engines.openai(model, **({"base_url": url} if url else {}))
+        if name in ("local", "rules", "jax_lm", "replay"):
+            return getattr(engines, name)(*([rest] if rest else []))
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        return getattr(import_module(name), rest)()
+    except Exception as error:  # whatever stands in the way is the caller's to mend, in one line
+        if isinstance(error, ArgumentError):
+            raise
+        raise ArgumentError(Diagnostic("argument", f"`--engine {option}`: {error}", help=(
+            "`local`, `openai:MODEL@URL`, `replay:PATH`, or `module:function` of yours"))) from None
 
 
 def settings_of(options: list[str]) -> dict[str, Any]:

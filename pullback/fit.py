@@ -17,6 +17,7 @@ from pullback.backends.xla.fitted import Fitted
 from pullback.backends.xla.lower import evaluate
 from pullback.backends.xla.simulate import opened
 from pullback.backends.xla.state import State, Variable, constrain, start
+from pullback.compiler.analyses.host import hosted
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.ir import Graph
 from pullback.compiler.type import Params
@@ -25,10 +26,10 @@ from pullback.dsl import syntax as s
 from pullback.dsl.fits import FitPlan, Parameter
 from pullback.dsl.values import Declared, Undetermined
 from pullback.function import Estimate, Function, estimate
-from pullback.objective import refuse_mesh
+from pullback.objective import refuse_mesh, unestimated
 from pullback.texts import given_of, static_ints
 
-SETTINGS = ("particles", "steps", "rules", "allow_biased", "mesh")
+SETTINGS = ("particles", "steps", "rules", "allow_biased", "mesh", "engine")
 
 
 class Fit:
@@ -60,8 +61,8 @@ class Fit:
         return self.compile()
 
     def compile(self, *, particles: int | None = None, rules: Mapping[str, Any] | None = None, allow_biased: bool = False,
-                mesh: Any = None, **known: int) -> Function:
-        """The objective with other particles or rules than the program's."""
+                mesh: Any = None, engine: Any = None, **known: int) -> Function:
+        """The objective with other particles or rules than the program's; `engine` answers for its texts."""
         refuse_mesh(mesh)
         statics = static_ints(self.declared)
         for name in known:
@@ -73,9 +74,14 @@ class Fit:
             goal = elaborate.fit_plan(self.loaded, self.name, sizes, shapes).goal
             return elaborate.with_rules(goal, rules) if rules else goal
         plan = self.plan(known)
-        return Function(self.name, make, tuple(Argument(wire.name, wire.type) for wire in plan.goal.inputs), statics=statics,
-                        fixed=known, source=self.declared.module.source, particles=plan.particles if particles is None else particles,
-                        allow_biased=allow_biased or plan.allow_biased, parameters=tuple(plan.over))
+        more = {"statics": statics, "fixed": known, "source": self.declared.module.source,
+                "particles": plan.particles if particles is None else particles,
+                "allow_biased": allow_biased or plan.allow_biased, "parameters": tuple(plan.over)}
+        arguments = tuple(Argument(wire.name, wire.type) for wire in plan.goal.inputs)
+        if words(plan):
+            from pullback.asking import Asking
+            return Asking(self.name, make, arguments, engine=engine, sign=1.0 if plan.maximize else -1.0, **more).admitted(plan.goal)
+        return Function(self.name, make, arguments, **more)
 
     def plan(self, sizes: Mapping[str, int] | None = None, shapes: Mapping[str, Any] | None = None) -> FitPlan:
         """All that the fit says, for these sizes."""
@@ -85,20 +91,45 @@ class Fit:
             raise ArgumentError(Diagnostic("argument", f"`{self.name}` can't be run: {reason} is not known",
                                            self.declared.node.span)) from None
 
+    @cached_property
+    def over_texts(self) -> bool:
+        """Does the fit ask language models, or read texts?"""
+        return words(self.plan())
+
+    def calls(self, steps: int | None = None, engine: Any = None, **sizes: int) -> Any:
+        """What a fit over texts will ask of its engines, by role: calls at least and at most, and tokens, before any call."""
+        from pullback import revising
+        return revising.calls(self, self.compile(engine=engine), steps, sizes)
+
     def run(self, key: Any, data: Mapping[str, Any] | None = None, init: Mapping[str, Any] | State | Fitted | None = None,
             progress: bool = True, checkpoint: str | Path | None = None, resume: bool = False, *, steps: int | None = None,
             save_every: int | None = None, every: int = 1, notify: Callable[[Diagnostic], None] | None = None,
-            **settings: Any) -> Fitted:
+            engine: Any = None, budget: Any = None, on_error: str = "stop", **settings: Any) -> Fitted:
         """Run the fit.
 
         key: a JAX key, or an int seed.  data: arrays by the names under `given`.  init: starts by name, or a fit to go on
         from.  progress: a live line, on a terminal.  checkpoint: a folder; `resume` goes on from what is there.
         steps, particles, rules: instead of the program's.  save_every: steps between checkpoints (else half a minute).
         every: record each so many steps in the history.  notify: hears warnings (by default they are Python's).
+        Over texts: engine: one, or one for each role.  budget: a `pb.Budget`, never passed.  on_error: "stop", or "skip" a datum whose
+        answer is lost.  The result is then a `Revised`, every step is saved, and an `EngineError` has `.step` and `.fit`.
         """
+        if self.over_texts:
+            return self._revised(key, data or {}, init, progress, checkpoint, resume, steps, notify or warn, engine, budget, on_error, settings)
         plan, arrays = self.prepare(data or {}, steps=steps, **settings)
         return runner.run(plan, key, arrays, init.state if isinstance(init, Fitted) else init, progress=progress,
                           checkpoint=checkpoint, resume=resume, save_every=save_every, every=every, notify=notify or warn)
+
+    def _revised(self, key: Any, data: Mapping[str, Any], init: Any, progress: bool, checkpoint: Any, resume: bool, steps: int | None,
+                 notify: Callable[[Diagnostic], None], engine: Any, budget: Any, on_error: str, settings: Mapping[str, Any]) -> Any:
+        """The fit over texts, run."""
+        from pullback import revising
+        from pullback.backends.text import revise
+        function, arrays = self._compiled(settings).known(data)
+        arrays, sizes = self._fitted(function, arrays)
+        plan = revising.planned(self, function, arrays, sizes, steps, engine, budget, on_error, settings)
+        return revise.run(plan, key, arrays, getattr(init, "params", init), progress=progress, checkpoint=checkpoint, resume=resume,
+                          notify=notify)
 
     def prepare(self, data: Mapping[str, Any], *, steps: int | None = None, **settings: Any
                 ) -> tuple[runner.Plan, dict[str, Any]]:
@@ -140,6 +171,8 @@ class Fit:
                  draws: int = 100, **settings: Any) -> Estimate:
         """The objective and its gradient's norms with their standard errors, at the program's starts or at `params`."""
         key = jax.random.key(seed) if isinstance(seed, int) else seed
+        if self.over_texts:
+            raise unestimated(self.name, self.declared)
         plan, arrays = self.prepare(data or {}, **{"steps": 1, **settings})
         runner.finite(jax.tree.map(jax.numpy.asarray, arrays))
         if params is None:
@@ -154,7 +187,7 @@ class Fit:
 
     def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
         """As the command line asks for what it draws: at the sizes of the data, where there are any."""
-        if not data and self.given:
+        if not data and self.given or self.over_texts:
             return self.compile(**{name: value for name, value in settings.items() if name != "steps"})
         plan, arrays = self.prepare(data, **{"steps": 1, **settings})
         params = constrain(plan.variables, start(plan.variables, jax.random.key(seed), {}))
@@ -190,6 +223,11 @@ class Fit:
         said = [repr(clauses), *others, repr(sorted(function.fixed.items())),
                 repr(sorted((name, str(value)) for name, value in settings.items()))]
         return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def words(plan: FitPlan) -> bool:
+    """Is there a text anywhere in a fit?"""
+    return hosted(plan.goal) or plan.validate is not None and hosted(plan.validate)
 
 
 def variables(plan: FitPlan) -> tuple[Variable, ...]:

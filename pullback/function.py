@@ -103,10 +103,13 @@ class Function(Compiled):
             return self, rest
         which = tuple(sorted({**self.fixed, **new}.items()))
         if which not in self._with:
-            self._with[which] = type(self)(self.name, self.make, self.arguments, statics=self.statics, fixed=dict(which),
-                                           source=self.source, particles=self.particles,
-                                           allow_biased=self.allow_biased, parameters=self.parameters)
+            self._with[which] = self._again(dict(which))
         return self._with[which], rest
+
+    def _again(self, fixed: Mapping[str, int]) -> Function:
+        """The same with other ints."""
+        return type(self)(self.name, self.make, self.arguments, statics=self.statics, fixed=fixed, source=self.source,
+                          particles=self.particles, allow_biased=self.allow_biased, parameters=self.parameters)
 
     def _int(self, name: str, value: Any) -> int:
         if isinstance(value, jax.core.Tracer):

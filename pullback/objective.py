@@ -1,11 +1,12 @@
 """An objective of a program: compiled, it is a JAX function."""
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import jax
 
 from pullback.backends.xla.compiled import Argument
+from pullback.compiler.analyses.host import hosted
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.ir import Graph
 from pullback.dsl import elaborate
@@ -14,7 +15,7 @@ from pullback.function import Estimate, Function, estimate
 from pullback.model import Model
 from pullback.texts import parameters_of, static_ints
 
-OPTIONS = ("particles", "rules", "allow_biased", "mesh")
+OPTIONS = ("particles", "rules", "allow_biased", "mesh", "engine")
 
 
 class Objective:
@@ -37,11 +38,11 @@ class Objective:
     given = parameters
 
     def compile(self, *, particles: int = 1, rules: Mapping[str, Any] | None = None, allow_biased: bool = False,
-                mesh: Any = None, **known: Any) -> Function:
-        """The JAX function.
+                mesh: Any = None, engine: Any = None, **known: Any) -> Function:
+        """The JAX function; for an objective that asks language models, a function on the host.
 
         particles: samples that one estimate averages.  rules: address → rule, as text or object; they win over the
-        program's.  known: models (a `Model`, or its name), static ints, and numbers, by argument.
+        program's.  engine: what answers, or one for each role (`pb.engines`).  known: models (a `Model`, or its name), static ints, and numbers, by argument.
         """
         refuse_mesh(mesh)
         for name in known:
@@ -55,15 +56,22 @@ class Objective:
         def make(sizes: Mapping[str, int], shapes: Mapping[str, Any]) -> Graph:
             graph = elaborate.objective_graph(self.loaded, self.name, arguments, sizes, shapes)
             return elaborate.with_rules(graph, rules) if rules else graph
-        return Function(self.name, make, self._arguments(make, fixed, set(known)), statics=statics, fixed=fixed,
-                        source=self.declared.module.source, particles=particles,
-                        allow_biased=allow_biased or self.declared.node.allow_biased)
+        more = {"statics": statics, "fixed": fixed, "source": self.declared.module.source, "particles": particles,
+                "allow_biased": allow_biased or self.declared.node.allow_biased}
+        if engine is not None or asks(lambda: make(fixed, {})):
+            from pullback.asking import Asking
+            made = Asking(self.name, make, self._arguments(make, fixed, set(known)), engine=engine, **more)
+            return made.admitted(make(fixed, {})) if asks(lambda: make(fixed, {})) else made
+        return Function(self.name, make, self._arguments(make, fixed, set(known)), **more)
 
     def estimate(self, seed: Any, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,
                  draws: int = 100, **settings: Any) -> Estimate:
         """Value and gradient norms with their standard errors, from `draws` estimates."""
         key = jax.random.key(seed) if isinstance(seed, int) else seed
-        return estimate(self.compile(**settings), key, params or {}, data or {}, draws)
+        function = self.compile(**settings)
+        if hasattr(function, "roles"):
+            raise unestimated(self.name, self.declared)
+        return estimate(function, key, params or {}, data or {}, draws)
 
     def prepared(self, seed: int, data: Mapping[str, Any], **settings: Any) -> Function:
         """As the command line asks for what it draws: at the sizes of the data, where there are any."""
@@ -83,6 +91,20 @@ class Objective:
                 )) from reason
             statics = static_ints(self.declared)
             return tuple(Argument(name, None) for name in self.parameters if name not in known and name not in statics)
+
+
+def unestimated(name: str, declared: Declared) -> ArgumentError:
+    """Estimates are of JAX functions."""
+    return ArgumentError(Diagnostic("pending", f"`{name}` asks a language model, and an estimate of it with its error can't be made yet",
+                                    declared.node.span, help="`value_and_grad` gives one value and its derivatives"))
+
+
+def asks(make: Callable[[], Graph]) -> bool:
+    """Does a graph ask language models, or read texts?  One that can't be made yet does not."""
+    try:
+        return hosted(make())
+    except Undetermined:
+        return False
 
 
 def named(value: Any) -> Any:

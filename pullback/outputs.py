@@ -5,6 +5,7 @@ Parameters are safetensors, a network's leaves by their paths (`w/0/weight`), so
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from pathlib import Path
 from typing import IO, Any, Iterator, Mapping
@@ -14,6 +15,7 @@ import numpy as np
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic
 
 STAGES = ("source", "checked", "estimator")
+WORDED = ("source", "checked", "criticize")
 
 
 def write(folder: Path, fitted: Any) -> None:
@@ -24,14 +26,18 @@ def write(folder: Path, fitted: Any) -> None:
     from pullback.backends.xla.checkpoint import write as put
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        put(folder / "params.safetensors", save({name: np.asarray(a, order="C") for name, a in flat(fitted.params)}))
+        put(folder / "params.safetensors", save({name: np.asarray(a, order="C") for name, a in flat(fitted.params)
+                                                 if not isinstance(a, str)}))
+        if texts := getattr(fitted, "texts", None):
+            put(folder / "texts.json", json.dumps(dict(texts), ensure_ascii=False, indent=1).encode())
+            fitted.save(folder / "versions.html")
         with open(folder / "history.csv", "w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(fitted.history)
             rows.writerows(zip(*(array.tolist() for array in fitted.history.values())))
         objective = fitted.plan.function
         (folder / "ledger.txt").write_text(f"{objective.ledger}\n", encoding="utf-8")
-        for stage in STAGES:
+        for stage in WORDED if texts else STAGES:
             drawn(objective.graph(stage), folder / f"{stage}.svg")
         try:
             fitted.plot().savefig(folder / "plot.png", dpi=150)
@@ -55,6 +61,9 @@ def show(fitted: Any, stream: IO[str]) -> None:
     """The result in a few lines: small parameters by value, large ones by shape."""
     print(f"objective  {fitted.objective:.6g}", file=stream)
     for name, value in flat(fitted.params):
+        if isinstance(value, str):
+            print(f"{name}  {json.dumps(value, ensure_ascii=False)}", file=stream)
+            continue
         array = np.asarray(value)
         shown = np.array2string(array, precision=5, separator=", ", prefix=name + "  ") if array.size <= 20 else \
             f"{array.dtype}{list(array.shape)}"

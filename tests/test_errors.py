@@ -17,7 +17,7 @@ EXAMPLE = re.compile(
     r"```text\n(?P<expected>.*?)```", re.S)
 PAGES = sorted(ERRORS.glob("*.md"))
 ROOT = Path(__file__).parent.parent
-WRONG = (pb.ProgramError, pb.ArgumentError, pb.FitError)
+WRONG = (pb.ProgramError, pb.ArgumentError, pb.EngineError, pb.FitError)
 
 
 def said(code: str, program: str | None, python: str | None) -> str:
@@ -60,8 +60,8 @@ def codes() -> set[str]:
     for folder in ("compiler", "dsl", "backends", "stdlib", "pullback"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
-            found |= set(re.findall(r'(?:\bDiagnostic|\berror|\bwrong|\brefuse\(box,|\braise wrong)\(?\s*"([a-z]+)"', text))
-            found |= set(re.findall(r'\bcode(?:: str)? ?= ?"([a-z]+)"', text))
+            found |= set(re.findall(r'(?:\bDiagnostic|\berror|\bwrong|\brefuse\(box,|\braise wrong)\(?\s*"([a-z-]+)"', text))
+            found |= set(re.findall(r'\bcode(?:: str)? ?= ?"([a-z-]+)"', text))
     return found
 
 

@@ -16,7 +16,7 @@ OR, AND, COMPARE, SUM, PRODUCT, NEGATED, POWER, ATOM = range(8)
 RAISED = str.maketrans("0123456789-nTNkKti", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ⁿᵀᴺᵏᴷᵗⁱ")
 COMPARISONS = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠"}
 HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?::[^=]*)?=\s*")
-TRANSPARENT = frozenset({"stack_axis", "guard", "expectation", "estimate", "factor"})
+TRANSPARENT = frozenset({"stack_axis", "guard", "expectation", "estimate", "factor", "identity"})
 
 Text = tuple[str, int]
 
@@ -137,6 +137,13 @@ def express(box: Box, of: Callable[[Wire], Text], axis_name: Callable[[Any], str
             if not axis_name(box["axis"]):
                 return texts[0]
             return indexed(texts[0], ("all",) * box.get("dimension", 0) + ("i",), [axis_name(box["axis"])]), ATOM
+        case "format":
+            rest = iter(plain)
+            return '"' + "".join(piece if piece is not None else f"{{{next(rest)}}}" for piece in box["pieces"]) + '"', ATOM
+        case "same":
+            return f"{bracketed(texts[0], SUM)} == {bracketed(texts[1], SUM)}", COMPARE
+        case "spell" | "words" | "copy":
+            return texts[0]
         case "stack":
             return f"[{', '.join(plain)}]", ATOM
         case "field":

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Collection, Iterable
 
 from pullback.compiler.ir import Box, Graph, Wire
-from pullback.compiler.type import Array, Text
+from pullback.compiler.type import Array
 
 Strands = frozenset[str]
 NONE: Strands = frozenset()
@@ -27,7 +27,7 @@ BARRED = frozenset({"stop", "iota", "rows", "values"})
 
 def numeric(wire: Wire) -> bool:
     """Can a derivative pass at all?  Ints, bools and texts have none."""
-    return not isinstance(wire.type, Text) and not (isinstance(wire.type, Array) and wire.type.kind in ("int", "bool"))
+    return not (isinstance(wire.type, Array) and wire.type.kind in ("int", "bool", "text"))
 
 
 def through(rule: object) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 
 from pullback.backends.draw import words
 from pullback.backends.draw.expression import raised
+from pullback.backends.draw.strands import through
 from pullback.compiler.ir import Axis, Box, Graph
 
 RULED = ("draw", "points", "reduce", "combine", "rows", "plate", "extern", "network", "call")
@@ -14,7 +15,10 @@ ORDER = ("biased", "heuristic", "reweighted", "assumed", "numerical", "pending")
 def ledger(graph: Graph) -> list[str]:
     """`unbiased ✓`, `exact =`, `1 choice assumed`, `biased: line 9`."""
     boxes = [box for box in graph.walk() if box.rule is not None or box.get("verdict")]
-    said = Counter(words.verdict(box) for box in boxes)
+    spoken = [box for box in graph.walk() if box.op.kind == "engine" or through(box.rule) == "words" and box.rule is not None]
+    said = Counter(words.verdict(box) for box in boxes if box not in spoken)
+    if spoken:
+        return ["words heuristic", *(numbers for numbers in ledger(without(graph, spoken)))]
     if not said:
         return []
     if set(said) == {"exact"}:
@@ -29,6 +33,11 @@ def ledger(graph: Graph) -> list[str]:
         else:
             found.append(f"{said[verdict]} choice{'s' if said[verdict] > 1 else ''} {verdict}")
     return found
+
+
+def without(graph: Graph, boxes: list[Box]) -> Graph:
+    """The graph's other boxes, those of its regions too."""
+    return Graph((), tuple(box for box in graph.walk() if box not in boxes and not box.regions), ())
 
 
 def points(graph: Graph) -> list[str]:

@@ -17,7 +17,7 @@ from pullback.backends.draw.scene import Line, Node, Region, Scene, Style
 from pullback.backends.draw.strands import NONE, Flow, Strands, numeric
 from pullback.compiler.ir import Axis, Box, Graph, Wire
 from pullback.compiler.type import Array, Params
-from pullback.compiler.type import Text as Words
+from pullback.compiler.type import is_text
 
 PURE = frozenset({"pure", "estimator"})
 ALWAYS = frozenset({"network", "extern", "combine", "reduce"})
@@ -96,7 +96,7 @@ class Weave:
         parameter = first in self.given
         kind = "parameter" if parameter else "data"
         node = Node(f"input-{re.sub('[^A-Za-z0-9_-]', '-', name)}", kind, name, second,
-                    tint=("words" if isinstance(first.type, Words) else "value") if parameter else None,
+                    tint=("words" if is_text(first.type) else "value") if parameter else None,
                     classes=(kind,), tip=(", ".join(f"{wire.name}: {wire.type}" for wire in wires),))
         self.scene.nodes.append(node)
         for wire in wires:
@@ -122,6 +122,8 @@ class Weave:
     def is_drawn(self, box: Box) -> bool:
         """Is a deterministic box a node of its own?"""
         name = box.op.name
+        if box.op.kind == "engine":
+            return True
         if name in ALWAYS or box.rule is not None:
             return box.rule is not None or name in ("network", "extern") or bool(self.sources(box.inputs))
         if box.op.kind != "pure" or name in ("constant", "stop", "field"):
@@ -232,7 +234,7 @@ class Weave:
                 node.second = self.shape_of(box)
             case "extern":
                 node.name = f"{name} = {text}" if name else text
-                words_only = any(isinstance(wire.type, Words) for wire in (*box.inputs, *box.outputs))
+                words_only = any(is_text(wire.type) for wire in (*box.inputs, *box.outputs))
                 node.second = "" if words_only else "extern" if self.smooth(box) else "extern: black box"
             case "where" if box.get("branch") is not None:
                 node.shape, node.name = "select", f"select {self.text(box.inputs[0])[0]}"

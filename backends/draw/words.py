@@ -11,7 +11,7 @@ from typing import Any, Iterable
 from pullback.backends.draw.scene import Badge, Chip
 from pullback.backends.draw.strands import through
 from pullback.compiler.ir import Axis, Box, Wire
-from pullback.compiler.type import Text
+from pullback.compiler.type import is_text
 
 MARKS = {"unbiased": "✓", "exact": "="}
 SOUND = frozenset({"unbiased", "exact"})
@@ -56,6 +56,8 @@ def statement(box: Box) -> str:
 
 def assigned(box: Box) -> str | None:
     """The name that the program gives to this box's value, if it gives one."""
+    if box.op.kind == "engine" and box.get("address"):
+        return last(box["address"])
     if len(box.outputs) != 1:
         return None
     base = plain(box.output.name)
@@ -114,7 +116,7 @@ def tint(box: Box) -> str | None:
     """The color of a box: that of its rule."""
     if box.rule is None:
         return None
-    if any(isinstance(wire.type, Text) for wire in (*box.inputs, *box.outputs)):
+    if any(is_text(wire.type) for wire in (*box.inputs, *box.outputs)):
         return "words"
     way = through(box.rule)
     return way if way in ("value", "weight", "words") and box.op.name not in ("reduce", "combine", "plate", "rows") else None

@@ -129,6 +129,8 @@ class Compiled:
         declared = argument.type
         if not isinstance(declared, Array):
             return jax.tree.map(lambda leaf: leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf), value)
+        if declared.kind == "text" or declared.words:
+            value = words(argument, value)
         if not hasattr(value, "shape") or not hasattr(value, "dtype"):
             try:
                 value = np.asarray(value)
@@ -137,13 +139,13 @@ class Compiled:
         kind = np.dtype(value.dtype).kind if not jnp.issubdtype(value.dtype, jnp.floating) else "f"
         if declared.kind == "int" and kind == "f":
             raise ArgumentError(f"`{argument.name}: {declared}` is an int, and the array given is of {value.dtype}")
-        if kind not in "fiub" and declared.kind != "complex":
+        if kind not in "fiub" and declared.kind not in ("complex", "text"):
             raise ArgumentError(f"`{argument.name}: {declared}` is a number, and the array given is of {value.dtype}")
         if len(value.shape) != declared.rank:
             raise ArgumentError(f"`{argument.name}: {declared}` has {declared.rank} dimension{'s' * (declared.rank != 1)}, "
                                 f"and the array given has shape {tuple(value.shape)}")
         wanted = {"real": jnp.result_type(float), "int": jnp.int32, "bool": jnp.bool_,
-                  "complex": jnp.result_type(complex)}[declared.kind]
+                  "complex": jnp.result_type(complex), "text": np.dtype(object)}[declared.kind]
         if isinstance(value, jax.ShapeDtypeStruct):
             return jax.ShapeDtypeStruct(value.shape, wanted)
         return value if value.dtype == wanted else jnp.asarray(value).astype(wanted)
@@ -200,6 +202,23 @@ class Compiled:
             return evaluate(final, environment(final, params, data), key)[0]
         gradient = jax.value_and_grad(value, argnums=1)
         return Specialized(stages, final, jax.jit(value), jax.jit(gradient))
+
+
+def words(argument: Argument, value: Any) -> np.ndarray:
+    """Texts as an array of Python's strings; the texts of a `one_of` as the ints that stand for them."""
+    array, declared = np.asarray(value, object), argument.type
+    if declared.kind == "text":  # a column of a file that holds numbers only was read as such
+        array = np.array([str(item) if isinstance(item, (int, np.integer)) and not isinstance(item, bool) else item for item in array.flat]
+                         + [None], object)[:-1].reshape(array.shape)
+    wrong = next((item for item in array.flat if not isinstance(item, str)), None)
+    if wrong is not None and not (declared.words and all(isinstance(item, (int, np.integer)) for item in array.flat)):
+        raise ArgumentError(f"`{argument.name}: {declared}` has texts, and {wrong!r} stands among those that were given")
+    if declared.kind == "text":
+        return array
+    unknown = next((item for item in array.flat if isinstance(item, str) and item not in declared.words), None)
+    if unknown is not None:
+        raise ArgumentError(f"`{argument.name}: {declared}` was given {unknown!r}" + (f": {hint}" if (hint := near(unknown, declared.words)) else ""))
+    return np.array([declared.words.index(item) if isinstance(item, str) else int(item) for item in array.flat], np.int32).reshape(array.shape)
 
 
 def environment(graph: Graph, params: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pullback.compiler import ops as op
 from pullback.compiler.analyses import bounds
+from pullback.compiler.analyses.host import sampled
 from pullback.compiler.analyses.ranges import Values, parameters, support_size
 from pullback.compiler.analyses.smoothness import live
 from pullback.compiler.analyses.support import carriers
@@ -96,7 +97,7 @@ class Checking:
                 self.regions(box)
             case _:
                 sites = frozenset().union(*(self.sites(wire) for wire in box.inputs))
-                if box.op is op.draw:
+                if box.op is op.draw or sampled(box):
                     sites |= {box["address"]}
                 found = self.passed(box, sites)
                 for wire in box.outputs:

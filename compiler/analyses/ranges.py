@@ -134,11 +134,11 @@ class Values:
         if wire in self.loops:
             return Step("loop", (), self.loops[wire], False)
         box = self.maker.get(wire)
-        if box is None or box.regions or box.op.kind == "choice":
+        if box is None or box.regions or box.op.kind in ("choice", "engine"):
             return None
         if box.op is op.constant:
             flat = list(flattened(box["value"]))
-            return float(flat[0]) if flat and all(x == flat[0] for x in flat) else Step("constant", (), str(flat), False)
+            return float(flat[0]) if flat and all(x == flat[0] for x in flat) and not isinstance(flat[0], str) else Step("constant", (), str(flat), False)
         match box.op:
             case op.stop | op.expectation | op.estimate | op.identity | op.positive | op.guard | op.baseline:
                 return Step("same", box.inputs[:1])

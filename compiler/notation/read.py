@@ -13,13 +13,13 @@ from pullback.compiler import rule as rules
 from pullback.compiler.ir import Ancestor, Axis, Box, Graph, Wire
 from pullback.compiler.notation.write import LOOPS, OURS, WHOLE, WORDS, captured, index_wire
 from pullback.compiler.op import OPS, Op
-from pullback.compiler.type import Array, Constraint, Params, Size, Text, Type, symbol
+from pullback.compiler.type import Array, Constraint, Params, Size, Type, symbol
 
 TOKEN = re.compile(r"""
       (?P<end>\n) | (?P<space>[ \t]+) | (?P<comment>\#[^\n]*)
     | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) | (?P<string>"(?:[^"\\]|\\.)*") | (?P<size>'[^'\n]*')
     | (?P<name>`[^`\n]*`|[^\W\d]\w*(?:[.\#]\w+)*) | (?P<sign>\.\.|\|\||.)""", re.X)
-KINDS = ("real", "int", "bool", "complex")
+KINDS = ("real", "int", "bool", "complex", "text", "feedback", "pullback")
 
 
 def read(text: str, externs: Mapping[str, Any] = {}) -> Graph:
@@ -178,7 +178,7 @@ class Reader:
     def made(self) -> Box:
         """What stands right of `=`."""
         token, after = self.now, self.ahead()
-        if token.kind == "number" or token.text in ("[", "-", "inf", "nan", "true", "false", "complex"):
+        if token.kind in ("number", "string") or token.text in ("[", "-", "inf", "nan", "true", "false", "complex"):
             return Box(op.constant, (), (), attributes={"value": self.number()})
         if token.text == "logp" and after.text not in ("(", "["):
             self.take()
@@ -267,8 +267,8 @@ class Reader:
 
     def type(self) -> Type:
         word = self.take(kind="name").name
-        if word in ("params", "text"):
-            return Params() if word == "params" else Text()
+        if word == "params":
+            return Params()
         constraint = None
         if word not in KINDS:
             self.place -= 1

@@ -13,11 +13,11 @@ from pullback.compiler import distribution as distributions
 from pullback.compiler import ops as op
 from pullback.compiler import rule as rules
 from pullback.compiler.ir import Ancestor, Axis, Box, Graph, Wire
-from pullback.compiler.type import Array, Constraint, Params, Text, Type
+from pullback.compiler.type import Array, Constraint, Params, Type
 
 WORD = re.compile(r"[^\W\d]\w*(?:[.#]\w+)*")
 WORDS = {"none": None, "true": True, "false": False, "inf": float("inf"), "nan": float("nan")}
-WHOLE = ("natural", "boolean", "positive_int", "multinomial")   # constraints whose values are ints
+WHOLE = ("natural", "boolean", "positive_int", "multinomial", "one_of")   # constraints whose values are ints
 LOOPS = (op.plate, op.scan)
 OURS = "pullback.compiler."                                     # modules whose dataclasses show their fields
 NOTES = ("path", "auto", "reason", "verdict")                   # attributes that no pass reads
@@ -221,7 +221,7 @@ def show_value(value: Any, bare: bool = False) -> str:
             return show_value(value.tolist())
         case Constraint():
             return f"onto({show_constraint(value)})"
-        case Array() | Params() | Text():
+        case Array() | Params():
             return f"type({show_type(value)})"
         case Axis():
             return f"axis({show_axis(value)})"

@@ -57,7 +57,14 @@ def _numpy(value: Any) -> np.ndarray:
     return array
 
 
+def texts(value: Any) -> bool:
+    """Is this a text, or a nested tuple of texts?"""
+    return isinstance(value, str) or isinstance(value, tuple) and bool(value) and texts(value[0])
+
+
 def _constant_type(types: Sequence[Type], attributes: Mapping[str, Any]) -> tuple[Type, ...]:
+    if texts(attributes["value"]):
+        return (Array("text", np.asarray(attributes["value"], object).shape),)
     array = _numpy(attributes["value"])
     kind = infer.kind(array.dtype)
     bounds = (int(array.min()), int(array.max()) + 1) if kind == "int" and array.size else None
@@ -73,7 +80,7 @@ def _constant(attributes: Mapping[str, Any]) -> np.ndarray:
         jnp.result_type(complex if array.dtype.kind == "c" else float))
 
 
-define(Op("constant", _constant, _constant_type, doc="A number, or an array of numbers."))
+define(Op("constant", _constant, _constant_type, doc="A number or a text, or an array of them."))
 
 
 # ------------------------------------------------------------------ arithmetic
@@ -158,8 +165,10 @@ _logic("logical_xor", jnp.logical_xor, "a, b")
 
 def _where_type(types: Sequence[Type], attributes: Mapping[str, Any]) -> tuple[Type, ...]:
     chosen = condition("if", types[0])
-    sides = infer.arrays("if", types[1:])
+    sides = infer.items("if", types[1:])
     shape = infer.meet("if … else", (chosen, *sides))
+    if sides[0].kind == "text":
+        return (Array("text", shape),)
     kind = infer.kind(jnp.result_type(*(infer.DTYPES[side.kind] for side in sides)))
     if sides[0] == sides[1] and not chosen.shape:
         return (Array(kind, shape, sides[0].constraint),)

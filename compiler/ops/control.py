@@ -59,7 +59,7 @@ def _index(attributes: Mapping[str, Any], array: Any, *indices: Any) -> Any:
 
 
 def _index_type(types: Sequence[Type], attributes: Mapping[str, Any]) -> tuple[Type, ...]:
-    array, *indices = infer.arrays("[…]", types)
+    (array,), indices = infer.items("[…]", types[:1]), infer.arrays("[…]", types[1:])
     pattern = tuple(attributes["pattern"])
     if len(pattern) > array.rank:
         raise TypeError(f"a `{array}` has {array.rank or 'no'} ind{'ex' if array.rank == 1 else 'ices'}, "
@@ -106,7 +106,9 @@ define(Op("index", _index, _index_type, smooth=("smooth", "jump"), linear=((0,),
 
 
 def _items(title: str, types: Sequence[Type]) -> tuple[tuple[Array, ...], str, Constraint | None]:
-    items = infer.arrays(title, types)
+    items = infer.items(title, types)
+    if items and items[0].kind == "text":
+        return items, "text", None
     kind = infer.kind(jnp.result_type(*(infer.DTYPES[item.kind] for item in items))) if items else "real"
     return items, kind, infer.bounds_of(infer.hull, items) if kind == "int" else None
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from pullback.compiler.type import Array, Constraint, Size, Type, known, same, same_shape
+from pullback.compiler.type import Array, Constraint, Size, Type, is_text, known, same, same_shape
 
 DTYPES = {"real": jnp.float32, "int": jnp.int32, "bool": jnp.bool_, "complex": jnp.complex64}
 
@@ -26,11 +26,18 @@ def kind(dtype: Any) -> str:
 
 
 def arrays(title: str, types: Sequence[Type]) -> tuple[Array, ...]:
-    """The types, if all are arrays."""
+    """The types, if all are arrays of numbers."""
     for type in types:
-        if not isinstance(type, Array):
+        if not isinstance(type, Array) or type.kind == "text":
             raise TypeError(f"`{title}` takes numbers, and this is a `{type}`")
     return tuple(types)
+
+
+def items(title: str, types: Sequence[Type]) -> tuple[Array, ...]:
+    """The types, if all are arrays of numbers or all of texts: of an op that moves elements and computes nothing."""
+    if types and all(is_text(type) for type in types):
+        return tuple(types)
+    return arrays(title, types)
 
 
 def meet(title: str, types: Sequence[Array]) -> tuple[Size, ...]:

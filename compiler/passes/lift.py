@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pullback.compiler import ops as op
+from pullback.compiler.analyses.host import sampled
 from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 
 
@@ -41,6 +42,9 @@ class Lifting:
     def box(self, box: Box, top: bool) -> Box:
         inputs = tuple(map(self.now, box.inputs))
         axes = {axis for wire in inputs for axis in wire.axes} | set(box.get("axes", ()))
+        if sampled(box) and self.particles:
+            axes |= {self.particles}
+            box = box.but(attributes={"axes": canonical([*box.get("axes", ()), self.particles])})
         match box.op:
             case op.scan:
                 return self.scan(box, inputs)

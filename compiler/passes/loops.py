@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Axis, Box, Graph, Names, Wire, canonical, closed
 from pullback.compiler.analyses.align import aligned
+from pullback.compiler.analyses.host import costly, sampled
 from pullback.compiler.type import Array, known, ratio, same
 
 
@@ -130,6 +131,11 @@ class Opening:
             if (taken := self.taken()) is not None:
                 attributes["masked"] = True
                 inputs = (*inputs, taken)
+        if sampled(box):
+            attributes["axes"] = self.context
+        if costly(box) and (taken := self.taken()) is not None:
+            attributes["masked"] = True
+            inputs = (*inputs, taken)
         axes = canonical([*attributes.get("axes", ()), *(axis for wire in inputs for axis in wire.axes)])
         outputs = tuple(replace(wire, axes=axes) for wire in box.outputs)
         self.boxes.append(replace(box, inputs=inputs, outputs=outputs, attributes=attributes))

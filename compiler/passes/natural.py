@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pullback.compiler import ops as op
-from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
+from pullback.compiler.ir import Axis, Box, Graph, canonical
 
 
 def natural(graph: Graph) -> Graph:

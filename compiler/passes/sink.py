@@ -127,7 +127,7 @@ class Sinking:
     def again(self, wire: Wire) -> bool:
         """Is it better computed once more than given by the loop?  From values without a derivative: then the loop has none."""
         box = self.made.get(wire)
-        if box is None or box.regions or box.op.kind not in ("pure", "estimator") or box.op in (op.points, op.terms) or still(wire, box):
+        if box is None or box.regions or box.op.kind not in ("pure", "estimator") or box.op.host or box.op in (op.points, op.terms) or still(wire, box):
             return False
         return all(wire not in self.carries and (wire not in self.made or still(wire, self.made[wire]) or self.again(wire))
                    or still(wire, None) for wire in box.inputs)

@@ -110,7 +110,7 @@ def leaves(wires: tuple[Wire, ...], made: dict[Wire, Box], chain: dict[int, Box]
             found.add(wire)
             continue
         box = made.get(wire)
-        if box is None or box.op.kind != "pure" or box.regions or box.rule is not None:
+        if box is None or box.op.kind != "pure" or box.op.host or box.regions or box.rule is not None:
             return None
         chain.pop(id(box), None)
         chain[id(box)] = box  # a box is written before all that read it

@@ -12,7 +12,7 @@ from pullback.compiler.notation import read, show
 from pullback.compiler.op import OPS
 from pullback.compiler.pipeline import stages
 from pullback.compiler.source import Source, Span
-from pullback.compiler.type import BOOL, INT, REAL, Array, Constraint, Params, Text, symbol
+from pullback.compiler.type import BOOL, INT, REAL, TEXT, Array, Constraint, Params, symbol
 from pullback.dsl.elaborate import fit_plan, load
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ TYPES = st.one_of(
     st.builds(lambda k, s: Array(k, tuple(s)), st.sampled_from(["real", "int", "bool", "complex"]), st.lists(SIZES, max_size=2)),
     st.builds(lambda s, c: Array("real", tuple(s), c), st.lists(SIZES, max_size=2), CONSTRAINTS),
     st.just(Array("int", (), Constraint("range", (0, N)))), st.just(Array("int", (3,), Constraint("natural"))),
-    st.just(Params()), st.just(Text()))
+    st.just(Params()), st.just(TEXT))
 AXES = st.builds(Axis, st.sampled_from(["plate", "points", "finite", "perturbation", "particles"]), WORDS, SIZES,
                  st.none() | SIZES)
 ANCESTORS = st.builds(Ancestor, WORDS, st.frozensets(AXES, max_size=2), st.booleans())

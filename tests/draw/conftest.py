@@ -7,7 +7,7 @@ from pullback.compiler import ops as op
 from pullback.compiler import rule as rules
 from pullback.compiler.ir import Box, Graph, Names, Wire
 from pullback.compiler.source import Source, Span
-from pullback.compiler.type import INT, REAL, Array, Constraint, Params, Text
+from pullback.compiler.type import INT, REAL, TEXT, Array, Constraint, Params
 
 rules.library("pullback.stdlib.rules")
 
@@ -283,11 +283,11 @@ class Critique:
 def solve():
     """A text program: draft, reply, judge."""
     m = Maker()
-    system, question, answer = (m.wire(name, Text()) for name in ("system", "question", "answer"))
+    system, question, answer = (m.wire(name, TEXT) for name in ("system", "question", "answer"))
     llm = types.SimpleNamespace(name="llm", fields=(), kind="text", reparameterized=frozenset())
 
     def say(name, *inputs):
-        return m.do("draw", *inputs, out=name, type=Text(), rule=Critique(), distribution=llm, address=name,
+        return m.do("draw", *inputs, out=name, type=TEXT, rule=Critique(), distribution=llm, address=name,
                     verdict="heuristic")
     draft = say("draft", system, question)
     reply = say("reply", system, draft)

@@ -114,7 +114,7 @@ def test_a_run_of_a_text_program(programs_of_text):
     assert kinds.count("note") == 3 and kinds.count("copy") == 1
     assert sum(line.style == "criticism" for line in drawing.scene.lines) == 7
     assert {line.style for line in drawing.scene.lines} == {"plain", "criticism"}
-    assert drawing.scene.words == ["3 choices heuristic"]
+    assert drawing.scene.words == ["words heuristic"]
     assert {node.tint for node in drawing.scene.nodes if node.badge} == {"words"}
 
 

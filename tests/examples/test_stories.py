@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 STORIES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/*.pbk"))
 PICTURES = {"air": {"found"}, "cone": {"cone"}, "gridworld": set(), "hmm": {"times"}, "iwae": {"samples"},
-            "logistic": {"weights"}, "mixture": {"kinds"}, "state_space": {"level"},
+            "logistic": {"weights"}, "mixture": {"kinds"}, "prompt": set(), "sentiment": set(), "state_space": {"level"},
             "vae": {"reconstructions", "samples"}, "vae_categorical": {"kinds"}}
 
 
@@ -25,6 +25,12 @@ def test_small(story, tmp_path):
 
 
 CHECKS = {
+    "sentiment": lambda found: found["furthest gradient from a central difference"] < 1e-3
+    and found["gain in log score on held-out reviews, with its standard error"][0] > 0
+    and found["validation, step by step"] == sorted(found["validation, step by step"]),
+    "prompt": lambda found: found["accuracy after"] >= 0.95 > 0.8 > found["accuracy before"]
+    and found["validation, step by step"] == sorted(found["validation, step by step"])
+    and found["its error, relative to the gradient by hand"] < 1e-6 and found["probabilities of the styles"][1] > 0.8,
     "cone": lambda found: abs(found["log p(z = 5) by quadrature"] + 5.3232) < 1e-3,
     "mixture": lambda found: abs(found["its error, relative to the closed form"]) < 1e-5
     and abs(found["flops of twice the flowers, relative"] - 2) < 0.05,

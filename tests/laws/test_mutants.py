@@ -13,7 +13,7 @@ import pytest
 from jax.lax import stop_gradient
 
 import pullback as pb
-from pullback.backends.xla import contraction, lower, sites
+from pullback.backends.xla import contraction, sites
 from pullback.compiler import pipeline
 from pullback.compiler import rule as rules
 from pullback.compiler.forward import Forward

@@ -34,7 +34,7 @@ def after(made, steps, params=None):
     return jax.jit(lambda params: jax.lax.fori_loop(0, steps, step, (made.init(params, steps), params))[1])(params)["x"]
 
 
-@pytest.mark.parametrize("name", optimizer.names())
+@pytest.mark.parametrize("name", [name for name in optimizer.names() if not optimizer.find(name).texts])
 def test_each_goes_down(name):
     recipe = optimizer.find(name)
     given = {"learning_rate": 0.1} if "learning_rate" in [o.name for o in recipe.options] else {}

@@ -1,0 +1,1 @@
+"""Engines: language models behind one `call`.  See README.md for what stands where."""
