@@ -28,7 +28,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """kind: `pure` (a function of arrays), `choice`, `density`, `control` (has regions), `estimator` (made by passes).
+    """kind: `pure` (a function of arrays), `choice`, `density`, `control` (has regions), `estimator` (made by passes),
+    `diagram` (joined by wires of object types).
 
     smooth: how the value depends on each argument (the last entry stands for all further ones).
     linear: groups of arguments; the op is jointly linear in each group with all others held fixed ("all": in all).
@@ -37,7 +38,7 @@ class Op:
     name: str
     lower: Callable[..., Any] | None = None
     infer: Callable[..., tuple] | None = None
-    kind: Literal["pure", "choice", "density", "control", "estimator"] = "pure"
+    kind: Literal["pure", "choice", "density", "control", "estimator", "diagram"] = "pure"
     smooth: tuple[Smoothness, ...] = ("smooth",)
     elementwise: bool = False
     linear: tuple[tuple[int, ...] | Literal["all"], ...] = ()

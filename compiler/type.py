@@ -86,7 +86,30 @@ class Text:
         return "text"
 
 
-Type = Union[Array, Params, Text]
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An atom of a diagram's boundary: `n`, `n.r` (z = 1), `n.l` (z = −1), `qubit`, or `dim(3)`, a plain axis of a size.
+
+    A boundary is a tuple of atoms; (a·b).r = b.r·a.r.  `linear`: may not be copied.  What is `selfdual` has no other adjoint
+    than itself.
+    """
+
+    name: str
+    z: int = 0
+    linear: bool = False
+    selfdual: bool = False
+    size: Size | None = None
+
+    def turned(self, by: int) -> Object:
+        """The adjoint: `by` = 1 is `.r`, −1 is `.l`."""
+        return self if self.selfdual else replace(self, z=self.z + by)
+
+    def __str__(self) -> str:
+        name = f"dim({self.size})" if self.name == "dim" else self.name
+        return name + (".r" if self.z > 0 else ".l") * abs(self.z)
+
+
+Type = Union[Array, Params, Text, Object]
 
 REAL, INT, BOOL = Array("real"), Array("int"), Array("bool")
 
