@@ -13,7 +13,7 @@ from pullback.compiler import distribution as library
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, near
 from pullback.dsl import syntax as s
-from pullback.dsl.context import BUILTINS
+from pullback.dsl.context import BUILTINS, DIAGRAM_FUNCTIONS
 from pullback.dsl.refused import CONSTRUCTS
 from pullback.dsl.values import Declared
 
@@ -95,6 +95,8 @@ def names_read(node: Any) -> Iterator[s.Name]:
                 continue
             case s.Call(s.Name("flat"), _):
                 continue
+            case s.Call(s.Name(name), arguments) if name in DIAGRAM_FUNCTIONS:
+                todo += arguments
             case s.Assign(target) | s.Draw(target):
                 places = target if isinstance(target, tuple) else (target,)
                 todo += [index for place in places if isinstance(place, s.Index) for index in place.indices]

@@ -19,17 +19,14 @@ from typing import Any, Callable, Mapping
 from pullback.compiler.diagnostic import Diagnostic, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source
-from pullback.dsl import arithmetic, arrays, calls, choices, records  # noqa: F401  (they fill the table)
+from pullback.dsl import arithmetic, arrays, calls, choices, loaded_diagrams, records  # noqa: F401  (they fill the table)
 from pullback.dsl.check import check_names
 from pullback.dsl.context import Work
 from pullback.dsl.fits import FitPlan, fit_plan_of
 from pullback.dsl.graphs import density_graph, objective_graph_of, sample_graph
-from pullback.dsl.names import KINDS, Loader, Module, headed
-from pullback.dsl.refused import CONSTRUCTS
+from pullback.dsl.names import Loader, Module, headed
 from pullback.dsl.settings import with_rules  # noqa: F401
 from pullback.dsl.values import Declared, Poisoned, Undetermined
-
-PENDING = ("diagram", "functor", "lexicon", "box", "type")
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,6 @@ def absent(declared: Declared) -> Diagnostic:
 
 def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) -> list[Diagnostic]:
     """What is wrong with a declaration for every size."""
-    if declared.kind in PENDING:
-        return [Diagnostic("pending", f"{CONSTRUCTS['diagrams']} can't be compiled yet", headed(declared.node.span),
-                           "this version of Pullback does not know them")]
     found = check_names(declared)
     if found:
         return found
@@ -119,6 +113,8 @@ def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) ->
                 declared.module.network(declared)
             case "fit":
                 fit_plan_of(declared, work)
+            case "type" | "box" | "diagram" | "functor" | "lexicon":
+                return loaded_diagrams.checked(declared, work)
     except Undetermined as reason:
         undetermined[declared.name] = str(reason)
     except Poisoned:
@@ -177,11 +173,32 @@ def fit_plan(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = None,
     return fit_plan_of(declared, Work(loaded.loader.is_library), sizes or {}, shapes or {}, loaded)
 
 
+@told
+def diagram_graph(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = None) -> Graph:
+    """A diagram, or a box as a diagram: inputs are its numbers, then its domain; outputs its codomain."""
+    found = loaded.find(name)
+    return loaded_diagrams.diagram_graph(found, Work(loaded.loader.is_library), sizes or {})
+
+
+@told
+def functor_graph(loaded: Loaded, name: str, diagram: Graph, reading: str = "array", sizes: Mapping[str, int] | None = None,
+                  shapes: Mapping[str, Any] | None = None) -> Graph:
+    """The image of a diagram under a functor as a graph; reading: `array`, `double` (an array too), or `image` (a diagram).
+
+    Inputs: the diagram's numbers, then the functor's parameters."""
+    declared = wanted(loaded, name, "functor")
+    return loaded_diagrams.functor_graph(declared, Work(loaded.loader.is_library), diagram, reading, sizes or {}, shapes or {})
+
+
+@told
+def sentence_graph(loaded: Loaded, name: str, text: str) -> Graph:
+    """The diagram of a sentence; its inputs are the lexicon's arrays."""
+    declared = wanted(loaded, name, "lexicon")
+    return loaded_diagrams.sentence_graph(declared, Work(loaded.loader.is_library), text)
+
+
 def wanted(loaded: Loaded, name: str, kind: str) -> Declared:
     found = loaded.find(name)
     if found is None or found.kind != kind:
         raise KeyError(f"there is no {kind} `{name}` in this program")
     return found
-
-
-assert set(PENDING) <= set(KINDS.values())

@@ -7,6 +7,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.type import Array, Params
+from pullback.dsl import diagrams
 from pullback.dsl import syntax as s
 from pullback.dsl.arithmetic import agree
 from pullback.dsl.context import Context, error, evaluates
@@ -67,6 +68,8 @@ def dot(ctx: Context, node: s.Dot) -> Any:
         case Filled():
             from pullback.dsl.pieces import whole
             base = whole(ctx, base, node.span)
+    if diagrams.concerns(base):
+        return diagrams.field(ctx, base, node)
     match base:
         case Record(fields):
             if node.field not in fields:

@@ -151,6 +151,14 @@ def spider(domain: Boundary, codomain: Boundary, span: Span | None = None) -> Gr
     return single(Box(op.spider, wires(domain), wires(codomain), span=span))
 
 
+def spiders(atoms: Boundary, m: int, n: int, span: Span | None = None) -> Graph:
+    """A spider for each atom of a type, with m copies of the type above and n below."""
+    above, below = [wires(atoms) for _ in range(m)], [wires(atoms) for _ in range(n)]
+    boxes = tuple(Box(op.spider, tuple(group[at] for group in above), tuple(group[at] for group in below), span=span)
+                  for at in range(len(atoms)))
+    return Graph(tuple(one for group in above for one in group), boxes, tuple(one for group in below for one in group))
+
+
 def cup(a: Boundary, b: Boundary, span: Span | None = None) -> Graph:
     """The cup of a type and its adjoint; that of a product is nested."""
     if b not in (adjoint(a, 1), adjoint(a, -1)):
@@ -178,7 +186,9 @@ def gate(record: Gate, given: Sequence[Wire] = (), span: Span | None = None) -> 
 
 
 def named(name: str, given: Sequence[Wire], domain: Boundary, codomain: Boundary, span: Span | None = None, **more: Any) -> Graph:
-    attributes = {"name": name, "numbers": len(given), "dagger": False, "turns": 0, **more}
+    record = more.get("gate")
+    legs = record.legs if record is not None and record.array is not None else tuple(range(len(domain) + len(codomain)))
+    attributes = {"name": name, "numbers": len(given), "dagger": False, "turns": 0, "legs": legs, **more}
     return single(Box(op.box, (*given, *wires(domain)), wires(codomain), attributes=attributes, span=span))
 
 
@@ -335,13 +345,15 @@ def flipped(graph: Graph, dagger: bool, turns: int) -> Graph:
             continue
         given = box.inputs[:box.get("numbers", 0)]
         ins, outs = order(inner_inputs(box)), order(box.outputs)
+        axes = dict(zip((*inner_inputs(box), *box.outputs), box.get("legs", ())))
         if upside:
             ins, outs = outs, ins
         changes: dict[str, Any] = {}
         if box.op is op.box:
             turned = box["turns"] + turns
             around = all(one.type.selfdual for one in (*ins, *outs))
-            changes = {"dagger": box["dagger"] != dagger, "turns": turned % 2 if around else turned}
+            changes = {"dagger": box["dagger"] != dagger, "turns": turned % 2 if around else turned,
+                       "legs": tuple(axes[one] for one in (*ins, *outs))}
         regions = tuple(flipped(region, dagger, turns) for region in box.regions)
         boxes.append(box.but(inputs=(*given, *ins), outputs=outs, regions=regions, attributes=changes))
     ins, outs = order(entering(graph)), order(graph.outputs)

@@ -76,17 +76,7 @@ def wires_of(box: Box) -> tuple[Wire, ...]:
 
 def legs(box: Box) -> tuple[int, ...]:
     """The axis of the box's array that each of its wires reads, its inputs first."""
-    ins, outs = inner_inputs(box), box.outputs
-    if box.op is not op.box:
-        return tuple(range(len(ins) + len(outs)))
-    upside = box["dagger"] != bool(box["turns"] % 2)
-    m, n = (len(outs), len(ins)) if upside else (len(ins), len(outs))
-    record = box.get("gate")
-    found = record.legs if record is not None and record.kind in ("pure", "weight") else tuple(range(m + n))
-    first, last = found[:m], found[m:]
-    if box["turns"] % 2:
-        first, last = first[::-1], last[::-1]
-    return (*last, *first) if upside else (*first, *last)
+    return box["legs"] if box.op is op.box else tuple(range(len(inner_inputs(box)) + len(box.outputs)))
 
 
 def connect(graph: Graph, doubled: bool = False) -> Network:

@@ -7,12 +7,14 @@ Wires of object types join boxes; a box reads its numbers first (attribute `numb
     formal_sum(…)    a region a term, of one signature, with constant `coefficients`
     bubble(…)        a region, and `function`: the elementwise op on its array; `order`: which derivative of it
 
-Attributes of `box`: `name`; `dagger`, `turns` (quarter turns: 1 is the transpose), `derivative` (the place of the number in
-which it is differentiated: its codomain then ends in the axes of that number).
+Attributes of `box`: `name`; `legs`: for each wire, inputs first, the axis of the array that it reads; `dagger`, `turns` (half
+turns: 1 is the transpose): how it is drawn; `derivative`: the place of the number in which it is differentiated, whose axes
+are then the last of its array.
 
     gate_array(turns)    the array of a gate
     contraction(a, …)    Σ over indices; `operands`: (which input, its indices, conjugated) for each factor
     table(a, …)          the inputs stacked, row by row as `rows` says: what differs between terms of a sum
+    elementwise_derivative(x)   of attribute `function`, `order` times
     jacobian(x, …)       the derivative of a closed graph of pure ops (attribute `graph`) in its first input
 """
 from __future__ import annotations
@@ -71,6 +73,15 @@ def _jacobian(attributes: Mapping[str, Any], x: Any, *others: Any) -> Any:
     return jax.jacfwd(of)(jnp.asarray(x, jnp.result_type(float)))
 
 
+def _elementwise_derivative(attributes: Mapping[str, Any], x: Any) -> Any:
+    def function(one: Any) -> Any:
+        return attributes["function"].lower({}, one)
+    for _ in range(attributes["order"]):
+        function = (lambda inner: lambda one: jax.jvp(inner, (one,), (jnp.ones_like(one),))[1])(function)
+    return function(jnp.asarray(x))
+
+
+define(Op("elementwise_derivative", _elementwise_derivative, elementwise=True, doc="A derivative of an elementwise function."))
 define(Op("gate_array", _gate_array, doc="The array of a gate."))
 define(Op("contraction", _contraction, doc="A sum over indices of a product of arrays."))
 define(Op("table", _table, linear=("all",), doc="Rows of stacked arrays."))
