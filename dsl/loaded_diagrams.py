@@ -44,22 +44,23 @@ def diagram_graph(declared: Declared, work: Work, sizes: Mapping[str, int]) -> G
     return replace(settled(ctx, graph, inputs), name=declared.name)
 
 
-def functor_graph(declared: Declared, work: Work, diagram: Graph, reading: str, sizes: Mapping[str, int],
+def functor_graph(declared: Declared | None, work: Work, diagram: Graph, reading: str, sizes: Mapping[str, int],
                   shapes: Mapping[str, Any]) -> Graph:
-    """The image of a diagram, as a diagram of the target or as its array."""
-    ctx = top(declared, work, "functor")
+    """The image of a diagram, as a diagram of the target or as its array; without a functor the diagram is its own image."""
+    ctx = top(declared, work, "functor") if declared is not None else Context(work, None, Scope(), Activation(None, "functor"))
     numbers = build.numbers(diagram)
     own = [ctx.writer.wire(one.name, one.type, one.span) for one in numbers]
     inputs: list[Wire] = []
-    inputs_of(ctx, declared, declared.node.parameters, static_names(declared), {}, sizes, shapes, None, inputs)
-    graph = build.renamed(build.fresh(diagram), dict(zip(numbers, own)))
-    graph = released(ctx, graph)
-    image = functors.image(ctx, declared, ctx.scope, graph, None)
+    if declared is not None:
+        inputs_of(ctx, declared, declared.node.parameters, static_names(declared), {}, sizes, shapes, None, inputs)
+    image = released(ctx, build.renamed(build.fresh(diagram), dict(zip(numbers, own))))
+    if declared is not None:
+        image = functors.image(ctx, declared, ctx.scope, image, None)
     if reading == "double":
         image = doubled(ctx, image, None)
     if reading == "image":
         return settled(ctx, image, [*own, *inputs])
-    return finished(ctx, [*own, *inputs], [read(ctx, Diagram(image), None)], declared.name)
+    return finished(ctx, [*own, *inputs], [read(ctx, Diagram(image), None)], diagram.name)
 
 
 def sentence_graph(declared: Declared, work: Work, text: str) -> Graph:

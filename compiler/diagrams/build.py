@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from pullback.compiler import ops as op
 from pullback.compiler.gate import Gate
@@ -199,6 +199,8 @@ def then(a: Graph, b: Graph) -> Graph:
     """a >> b."""
     if codomain(a) != domain(b):
         raise mismatch(codomain(a), domain(b))
+    if (drawn := factored(a, b, then)) is not None:
+        return drawn
     b = apart(a, b)
     same = dict(zip(entering(b), a.outputs))
     b = b if not same else renamed(b, same)
@@ -207,9 +209,20 @@ def then(a: Graph, b: Graph) -> Graph:
 
 def beside(a: Graph, b: Graph) -> Graph:
     """a * b."""
+    if (drawn := factored(a, b, beside)) is not None:
+        return drawn
     b = apart(a, b)
     inputs = (*together((*numbers(a), *numbers(b))), *entering(a), *entering(b))
     return Graph(inputs, ordered(a.boxes + b.boxes), a.outputs + b.outputs)
+
+
+def factored(a: Graph, b: Graph, compose: Callable[[Graph, Graph], Graph]) -> Graph | None:
+    """c·A >> B is c·(A >> B): a number in front of one diagram goes to the front of the whole."""
+    left, right = summands(a), summands(b)
+    if len(left) != 1 or len(right) != 1 or left[0][1] is a and right[0][1] is b:
+        return None
+    (c, first), (d, second) = left[0], right[0]
+    return add([(c * d, compose(first, second))])
 
 
 def ordered(boxes: Sequence[Box]) -> tuple[Box, ...]:
@@ -248,7 +261,7 @@ def add(terms: Sequence[tuple[float, Graph]], span: Span | None = None,
     """Σ cᵢ Dᵢ; a term that is a sum itself is spread out.  Without a term: 0, of the given signature."""
     flat: list[tuple[float, Graph]] = []
     for c, graph in terms:
-        flat += [(c * inner, region) for inner, region in summands(graph)]
+        flat += [(c * inner, region) for inner, region in summands(graph) if c * inner != 0]
     first = terms[0][1] if terms else None
     for _, graph in terms[1:]:
         if (domain(graph), codomain(graph)) != (domain(first), codomain(first)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph, Wire, free
 
 MERGED = ("pure", "density", "estimator")
@@ -43,7 +44,8 @@ def _merged(graph: Graph, seen: dict, same: dict[Wire, Wire]) -> Graph:
         if box.op.kind not in MERGED or box.rule is not None:
             boxes.append(box)
             continue
-        attributes = {name: value for name, value in box.attributes.items() if name not in ("address", "name")}
+        aside = ("address",) if box.op is op.field else ("address", "name")
+        attributes = {name: value for name, value in box.attributes.items() if name not in aside}
         what = (box.op.name, inputs, key(attributes))
         if what in seen:
             same.update(zip(box.outputs, seen[what]))
