@@ -28,7 +28,11 @@ def read(ctx: Context, value: Diagram, span: Span | None, what: str = "this") ->
         named = ", ".join(f"`{name}`" for name in without or bare)
         raise error("image", f"{what} is a number or an array, and this is a diagram of {named}, which no functor gives a meaning yet",
                     span, help="apply a functor to it: `meaning(D)`")
-    return Reader(ctx, span).value(graph, mixed(graph))
+    doubled = mixed(graph)
+    found = Reader(ctx, span).value(graph, doubled)
+    if doubled and found.type.kind == "complex" and not any(w.type.linear for w in (*build.entering(graph), *graph.outputs)):
+        (found,) = ctx.writer.emit(op.real, (found,), span=span)  # probabilities
+    return found
 
 
 class Reader:

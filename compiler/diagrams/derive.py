@@ -38,7 +38,8 @@ def derivative(graph: Graph, x: Wire) -> Graph:
     if x.type.kind != "real":
         raise Underivable(f"`{x}` is a `{x.type}`: a derivative is in a real")
     axes = tuple(gates.dim(size) for size in x.type.shape)
-    return Rule(graph, x, axes, mixed(graph)).whole(graph)
+    found = Rule(graph, x, axes, mixed(graph)).whole(graph)
+    return replace(found, inputs=(*together((*numbers(graph), *numbers(found))), *entering(found)))
 
 
 class Rule:
@@ -82,6 +83,11 @@ class Rule:
 
     def in_number(self, box: Box, place: int, given: Wire) -> list[Term]:
         record, plain = box.get("gate"), not box["dagger"] and box["turns"] == 0
+        if self.doubled and record is None and (not box.get("array") or any(one.type.linear for one in (*inner_inputs(box), *box.outputs))):
+            raise Underivable(f"`{box['name']}` has no rule for a reading as a channel",
+                              help="leave `double` and the measurement out, and differentiate amplitudes")
+        if self.doubled and record is not None and record.name == "scale" and not given.type.shape:
+            return [self.square(given)]
         if box.get("array"):
             slope, boxes = self.slope(given)
             return [(1.0, self.array(box, slope, boxes))]
@@ -153,6 +159,12 @@ class Rule:
         if isinstance(slope, float) and not shape and not self.axes:
             return slope, Graph((), (), ())
         return 1.0, self.state(name, slope, boxes, (*shape, *self.x.type.shape))
+
+    def square(self, given: Wire) -> Term:
+        """A scalar stands twice in a doubled reading: ∂s² is a weight."""
+        twice = Box(op.mul, (given, given), (wire(given.type),))
+        slope, boxes = Numbers((*self.pure, twice)).slope(twice.output, self.x)
+        return 1.0, self.state("weight", slope, boxes, tuple(self.x.type.shape))
 
     def bubble(self, box: Box) -> list[Term]:
         region = opened(self.pure, box.regions[0])
@@ -238,10 +250,16 @@ def spliced(graph: Graph, box: Box, instead: Graph, extra: int) -> Graph:
     instead = renamed(instead, same)
     outs = dict(zip(box.outputs, instead.outputs))
     last = instead.outputs[len(instead.outputs) - extra:] if extra else ()
+    read = {w for one in instead.boxes for w in inner_inputs(one)}
+    aside = [one for one in instead.boxes if one.op.kind == "diagram" and not inner_inputs(one)  # factors stand at the end, in all terms
+             and not any(w in read or w in instead.outputs[:len(box.outputs)] for w in one.outputs)]
     boxes: list[Box] = []
     for one in graph.boxes:
-        boxes += instead.boxes if one is box else (one.but(inputs=tuple(outs.get(w, w) for w in one.inputs)),) if any(
-            w in outs for w in one.inputs) else (one,)
+        if one is box:
+            boxes += [new for new in instead.boxes if new not in aside]
+        else:
+            boxes.append(one.but(inputs=tuple(outs.get(w, w) for w in one.inputs)) if any(w in outs for w in one.inputs) else one)
+    boxes += aside
     found = Graph((*numbers(graph), *entering(graph)), ordered(dict.fromkeys(boxes)), (*(outs.get(w, w) for w in graph.outputs), *last))
     return regathered(found)
 

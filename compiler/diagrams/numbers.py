@@ -47,10 +47,11 @@ class Numbers:
     def __init__(self, boxes: Iterable[Box]):
         self.maker = {one: box for box in boxes for one in box.outputs if box.op.kind != "diagram"}
 
-    def linear(self, y: Wire) -> Form:
+    def linear(self, y: Wire, stop: Wire | None = None) -> Form:
+        """The form of a number; `stop` is taken as it is, however it is computed."""
         box = self.maker.get(y)
         own = Form(0.0, {(y.name, ()): 1.0})
-        if box is None or not isinstance(y.type, Array) or y.type.shape:
+        if box is None or y == stop or not isinstance(y.type, Array) or y.type.shape:
             return own
         match box.op:
             case op.constant if isinstance(box["value"], (int, float)):
@@ -58,17 +59,17 @@ class Numbers:
             case op.add:
                 total = Form(0.0, {})
                 for one in box.inputs:
-                    total = total.plus(self.linear(one))
+                    total = total.plus(self.linear(one, stop))
                 return total
             case op.sub:
-                return self.linear(box.inputs[0]).plus(self.linear(box.inputs[1]).scaled(-1.0))
+                return self.linear(box.inputs[0], stop).plus(self.linear(box.inputs[1], stop).scaled(-1.0))
             case op.neg:
-                return self.linear(box.inputs[0]).scaled(-1.0)
+                return self.linear(box.inputs[0], stop).scaled(-1.0)
             case op.mul if len(box.inputs) == 2:
-                a, b = map(self.linear, box.inputs)
+                a, b = (self.linear(one, stop) for one in box.inputs)
                 return b.scaled(a.constant) if a.fixed else a.scaled(b.constant) if b.fixed else own
             case op.div:
-                a, b = map(self.linear, box.inputs)
+                a, b = (self.linear(one, stop) for one in box.inputs)
                 return a.scaled(1 / b.constant) if b.fixed and b.constant else own
             case op.index if all(isinstance(part, int) for part in box["pattern"]) and len(box.inputs) == 1:
                 return Form(0.0, {(box.inputs[0].name, tuple(box["pattern"])): 1.0})
@@ -98,7 +99,7 @@ class Numbers:
 
     def slope(self, y: Wire, x: Wire) -> tuple[Any, tuple[Box, ...]]:
         """∂y/∂x, and the boxes that compute it where it is a wire."""
-        form = self.linear(y)
+        form = self.linear(y, x)
         shape = tuple(x.type.shape)
         there = {name for name, _ in form.parts}
         straight = all(name == x.name or not self.depends(self.named(name), x) for name in there)

@@ -181,7 +181,8 @@ def used(graph: Graph) -> Graph:
 def normal_form(graph: Graph) -> Graph:
     """The simplest form: a sum of distinct terms, each connected, fused, and in the order of depth."""
     terms = collected([(c, simplest(term)) for c, term in build.summands(graph)])
-    return replace(build.add(terms, signature_of=(build.domain(graph), build.codomain(graph))), name=graph.name)
+    found = build.add(terms, signature_of=(build.domain(graph), build.codomain(graph)))
+    return replace(found, inputs=(*build.numbers(graph), *build.entering(found)), name=graph.name)
 
 
 def simplest(graph: Graph) -> Graph:

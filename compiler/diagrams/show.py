@@ -139,7 +139,7 @@ class Text:
             return f"id({shown(atoms)})" if atoms else "id()"
         texts = []
         for row in rows:
-            items = self.row(row)
+            items = powers(self.row(row))
             texts.append((" * ".join(text for text, _ in items), items))
         if len(texts) == 1:
             text, items = texts[0]
@@ -199,6 +199,17 @@ class Text:
         if dagger and turns == 1:
             return name + ".conjugate"
         return name + ".dagger" * dagger + ".transpose" * max(turns, 0)
+
+
+def powers(items: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """`H * H` is `H^2`."""
+    found: list[list[Any]] = []
+    for text, level in items:
+        if found and found[-1][0] == text and level == ATOM and not text.startswith("id("):
+            found[-1][1] += 1
+        else:
+            found.append([text, 1, level])
+    return [(text if count == 1 else f"{text}^{count}", level) for text, count, level in found]
 
 
 def spider(box: Box) -> str:
