@@ -3,8 +3,8 @@
 The last step of an estimator and the value of a diagram are this function.  An index is anything hashable, and may stand
 in any number of operands (a copy is an index in three); one that is not kept is summed once its last operand is taken.
 
-    path    opt_einsum's `auto-hq`: optimal up to 5 operands, dynamic programming to 16, else 128 random greedy trials; from
-            300 operands on plain greedy.  Found once for the shapes, in Python, while JAX traces.
+    path    optimal up to 5 operands, dynamic programming to 16, then random greedy trials (128, fewer for many operands), from
+            300 operands on plain greedy; all by opt_einsum.  Found once for the shapes, in Python, while JAX traces.
 Source: Smith, Gray (2018), opt_einsum, JOSS 3(26).
 """
 from __future__ import annotations
@@ -66,4 +66,11 @@ def found(terms: Sequence[Term], shapes: Sequence[tuple[int, ...]], keep: Term) 
     symbols = [opt_einsum.get_symbol(index) for index in range(1 + max((i for term in terms for i in term), default=0))]
     words = ["".join(symbols[i] for i in term) for term in terms]
     text = f"{','.join(words)}->{''.join(symbols[i] for i in keep)}"
-    return opt_einsum.contract_path(text, *shapes, shapes=True, optimize="auto-hq" if len(terms) < MANY else "greedy")
+    return opt_einsum.contract_path(text, *shapes, shapes=True, optimize=finder(len(terms)))
+
+
+def finder(count: int) -> Any:
+    """How a path through this many operands is found."""
+    if count <= 16 or count >= MANY:
+        return "auto-hq" if count <= 16 else "greedy"
+    return opt_einsum.RandomGreedy(max_repeats=min(128, 4096 // count))

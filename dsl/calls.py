@@ -10,7 +10,7 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.op import Op
 from pullback.compiler.source import Span
 from pullback.compiler.type import REAL, Array
-from pullback.dsl import diagrams, functors, lexicons
+from pullback.dsl import diagram_functions, diagrams, functors, lexicons
 from pullback.dsl import syntax as s
 from pullback.dsl.arithmetic import agree, applied
 from pullback.dsl.choices import flat, source_of
@@ -36,7 +36,7 @@ def call(ctx: Context, node: s.Call) -> Any:
         found = ctx.find(name)
         if found is WRONG:
             raise Poisoned
-        if (found is None or isinstance(found, Builtin)) and (made_here := diagrams.builtin(ctx, name, node)) is not None:
+        if (found is None or isinstance(found, Builtin)) and (made_here := diagram_functions.builtin(ctx, name, node)) is not None:
             return made_here
         if found is None:
             return by_name(ctx, name, node)

@@ -231,9 +231,10 @@ class Context:
                 return self.wire(whole(self, value, span), span, what)
             case Record() if value.model and value.value is not None:
                 return self.wire(value.value, span, what)
-            case Diagram():
+            case Diagram() | Declared("box" | "diagram"):
+                from pullback.dsl.diagrams import as_diagram
                 from pullback.dsl.reading import read
-                return read(self, value, span, what)
+                return read(self, Diagram(as_diagram(self, value, span)), span, what)
         if value is WRONG:
             raise Poisoned
         if is_static(value):

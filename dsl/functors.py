@@ -96,7 +96,8 @@ class Functor:
         if concerns(value):
             graph = as_diagram(self.inside, value, line.value.span)
             if flat(build.domain(graph)) != flat(dom) or flat(build.codomain(graph)) != flat(cod):
-                raise error("image", f"the image of `{box['name']}` goes from `{build.shown(dom)}` to `{build.shown(cod)}`, and this is "
+                wanted = Graph(build.wires(dom), (), build.wires(cod))
+                raise error("image", f"the image of `{box['name']}` is a diagram `{build.signature(wanted)}`, and this is "
                             f"{describe(Diagram(graph))}", line.value.span)
             return graph
         return self.array(box, value, line, dom, cod)

@@ -96,8 +96,8 @@ def sentence(ctx: Context, lexicon: Words, text: str, span: Span | None) -> Grap
     if len(found) != 1:
         shown = " · ".join(" or ".join(build.shown(types[c.name]) for c, _ in known[w]) for w in words)
         said = f"is no `{build.shown(goal)}`" if not found else f"is a `{build.shown(goal)}` in {len(found)} ways"
-        raise error("grammar", f"`{' '.join(words)}` {said}", span, label=f"its types are {shown}" if shown else "it has no words",
-                    help="" if found else f"what is left when neighbors `x * x.r` and `x.l * x` go must be `{build.shown(goal)}`")
+        raise error("grammar", f"`{' '.join(words)}` {said}", span, notes=((None, f"its types are {shown}" if shown else "it has no words"),),
+                    help="leave all but one class of the ambiguous word out" if found else f"what is left when neighbors `x * x.r` and `x.l * x` go must be `{build.shown(goal)}`")
     choice, (cups, rest) = found[0]
     graph = Graph((), (), ())
     for word, name in zip(words, choice):

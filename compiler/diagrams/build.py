@@ -66,7 +66,7 @@ def shown(boundary: Iterable[Object]) -> str:
 
 
 def signature(graph: Graph) -> str:
-    return f"{shown(domain(graph))} -> {shown(codomain(graph))}"
+    return f"{shown(domain(graph)) if domain(graph) else ''} -> {shown(codomain(graph)) if codomain(graph) else ''}".strip()
 
 
 def inner_inputs(box: Box) -> tuple[Wire, ...]:
