@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pullback.backends.draw.string_diagram import StringDrawing, draw_diagram
 from pullback.backends.xla.compiled import Argument, Compiled, Specialized, environment, evaluate
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.diagrams import build, derive, rewrite
@@ -159,6 +160,13 @@ class Diagram:
         return self._arrays[reading](None, {}, **self.bound, **parameters)
 
     # ---- for people
+
+    def draw(self) -> StringDrawing:
+        """The string diagram, read from top to bottom: `.save("s.svg")`, also .png, .pdf, .dot."""
+        return draw_diagram(self.graph, self.name or "diagram", self.declaration, self.bound)
+
+    def _repr_svg_(self) -> str | None:
+        return self.draw()._repr_svg_()
 
     def __str__(self) -> str:
         return show(self.graph, self.bound)
