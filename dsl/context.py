@@ -19,8 +19,8 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Size
 from pullback.dsl import syntax as s
-from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Diagram, Filled, Poisoned, Record, describe, is_size,
-                                 is_static)
+from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Diagram, Filled, Poisoned, Record, Sentences, describe,
+                                 is_size, is_static)
 from pullback.dsl.writer import Writer
 
 Path = tuple[tuple[str, ...], ...]  # the segments of an address; the first of each is its name, others mean it too
@@ -235,6 +235,9 @@ class Context:
                 from pullback.dsl.diagrams import as_diagram
                 from pullback.dsl.reading import read
                 return read(self, Diagram(as_diagram(self, value, span)), span, what)
+            case Sentences():
+                from pullback.dsl.lexicons import read_sentences
+                return read_sentences(self, value)
         if value is WRONG:
             raise Poisoned
         if is_static(value):

@@ -19,15 +19,19 @@ from pullback.compiler.type import Array, Object, same_shape
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Activation, Binding, Context, Scope, error
 from pullback.dsl.diagrams import as_diagram, as_ty, boundary, concerns
-from pullback.dsl.values import WRONG, Declared, Diagram, Poisoned, Ty, describe, is_size
+from pullback.dsl.values import WRONG, Declared, Diagram, Poisoned, Sentences, Ty, describe, is_size
 
 
-def applied(ctx: Context, declared: Declared, arguments: tuple[s.Argument, ...], span: Span) -> Diagram:
+def applied(ctx: Context, declared: Declared, arguments: tuple[s.Argument, ...], span: Span) -> Any:
     """`meaning(D, w)`: the diagram first, then the functor's own parameters."""
     from pullback.dsl.models import parameters
     if not arguments or arguments[0].name is not None:
         raise error("argument", f"the functor `{declared.name}` takes a diagram first", span)
-    graph = as_diagram(ctx, ctx.value(arguments[0].value), arguments[0].span, f"what `{declared.name}` takes")
+    value = ctx.value(arguments[0].value)
+    if isinstance(value, Sentences):
+        scope = parameters(ctx, declared, arguments[1:], span)
+        return replace(value, changes=(*value.changes, lambda graph: image(ctx, declared, scope, graph, span)))
+    graph = as_diagram(ctx, value, arguments[0].span, f"what `{declared.name}` takes")
     return Diagram(image(ctx, declared, parameters(ctx, declared, arguments[1:], span), graph, span), span)
 
 

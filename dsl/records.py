@@ -81,7 +81,7 @@ def dot(ctx: Context, node: s.Dot) -> Any:
             return fields[node.field]
         case Wire(_, Params() as params):
             return leaf(ctx, base, params, node)
-        case Declared("network") if node.field == "init":
+        case Declared("network" | "lexicon") if node.field == "init":
             from pullback.dsl.fits import NetworkStart
             return NetworkStart(base)
         case Wire(_, Array()) if node.field in ("T", "transpose"):

@@ -179,6 +179,24 @@ class Words:
     parameters: Any = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """`words[i]`: one of known texts, by an index that is not known before the run."""
+
+    texts: tuple[str, ...]
+    index: Wire
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sentences:
+    """The diagram of one of known sentences; `changes`: what was done to it since it was parsed, each Graph → Graph."""
+
+    words: Words
+    picked: Picked
+    changes: tuple[Callable[[Graph], Graph], ...] = ()
+    span: Span | None = None
+
+
 class Wrong:
     """In place of a value that could not be had; it was reported, and nothing more is said of what reads it."""
 
@@ -322,6 +340,10 @@ def describe(value: Any) -> str:
             return f"the wire `{shown(wire.type for wire in wires)}`" if wires else "no wire"
         case Words(found):
             return f"the lexicon `{found.name}`"
+        case Picked(texts):
+            return f"one of {len(texts)} texts"
+        case Sentences():
+            return "the diagram of a sentence"
     if is_static(value):
         return f"the number {value}"
     return "no value"

@@ -27,7 +27,8 @@ from pullback.compiler.passes.inline import inline
 from pullback.compiler.passes.simplify import simplify
 from pullback.compiler.type import Array
 from pullback.dsl import elaborate
-from pullback.dsl.lexicons import dictionary, shapes
+from pullback.dsl.context import Work
+from pullback.dsl.lexicons import dictionary, start
 from pullback.dsl.values import Declared, Undetermined
 
 
@@ -277,18 +278,10 @@ class Lexicon:
         """Each word with its classes."""
         return {word: tuple(one.name for one, _ in found) for word, found in dictionary(self.declared).items()}
 
-    @property
-    def shapes(self) -> dict[str, Any]:
-        """The shapes of the parameters: class → [words, …]; of a class with several, by their names."""
-        from pullback.dsl.context import Activation, Context, Scope, Work
-        ctx = Context(Work(), self.declared.module, Scope(), Activation(self.declared, "lexicon"))
-        return {name: next(iter(found.values())) if len(found) == 1 else found for name, found in shapes(ctx, self.declared).items()}
-
     def init(self, key: Any) -> dict[str, Any]:
-        """Parameters drawn uniformly from one turn."""
-        leaves, tree = jax.tree.flatten(self.shapes, is_leaf=lambda one: isinstance(one, tuple))
-        keys = jax.random.split(key, max(len(leaves), 1))
-        return jax.tree.unflatten(tree, [jax.random.uniform(k, shape) for k, shape in zip(keys, leaves)])
+        """Parameters drawn uniformly from one turn: for each class an array with a row a word (of a class with several
+        parameters, one for each name)."""
+        return start(self.declared, Work()).init(key)
 
     def parse(self, text: str) -> Diagram:
         """The diagram of the one parse of a sentence; a `ProgramError` with code `word` or `grammar` where there is none."""

@@ -17,6 +17,7 @@ from pullback.backends.xla.locate import locate
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source, Span
+from pullback.texts import frozen, texts
 
 Make = Callable[[Mapping[str, int], Mapping[str, Any]], Graph]
 
@@ -108,7 +109,9 @@ class Function(Compiled):
                                            allow_biased=self.allow_biased, parameters=self.parameters)
         return self._with[which], rest
 
-    def _int(self, name: str, value: Any) -> int:
+    def _int(self, name: str, value: Any) -> Any:
+        if texts(value):
+            return frozen(value)
         if isinstance(value, jax.core.Tracer):
             raise ArgumentError(f"`{name}: int` of `{self.name}` must be known before the run; inside `jit` it is not: give it "
                                 f"to `compile({name} = …)`")
