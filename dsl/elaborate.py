@@ -182,12 +182,14 @@ def diagram_graph(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = N
 
 @told
 def functor_graph(loaded: Loaded | None, name: str, diagram: Graph, reading: str = "array", sizes: Mapping[str, int] | None = None,
-                  shapes: Mapping[str, Any] | None = None) -> Graph:
-    """The image of a diagram under a functor as a graph; reading: `array`, `double` (an array too), or `image` (a diagram).
+                  shapes: Mapping[str, Any] | None = None, shots: int | None = None) -> Graph:
+    """The image of a diagram under a functor as a graph; reading: `array`, `double` and `shots` (arrays too), or `image` (a
+    diagram).
 
     Inputs: the diagram's numbers, then the functor's parameters.  Without a program the diagram is its own image."""
     declared = wanted(loaded, name, "functor") if loaded is not None else None
-    return loaded_diagrams.functor_graph(declared, Work(loaded.loader.is_library) if loaded is not None else Work(), diagram, reading, sizes or {}, shapes or {})
+    work = Work(loaded.loader.is_library) if loaded is not None else Work()
+    return loaded_diagrams.functor_graph(declared, work, diagram, reading, sizes or {}, shapes or {}, shots)
 
 
 @told

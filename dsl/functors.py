@@ -224,7 +224,8 @@ def checked(ctx: Context, declared: Declared, scope: Scope) -> list[Diagnostic]:
             found.append(Diagnostic("name", f"nothing is called `{name}`", pattern_head(line).span, help=near(name, known)))
     if found:
         return found
-    missing = [name for name, box in boxes_of(declared).items() if name not in made.lines and covered(ctx, made, box)]
+    missing = [name for group in groups_of(declared) if any(name in made.lines for name in group)
+               for name, box in group.items() if name not in made.lines and covered(ctx, made, box)]
     if missing:
         found.append(Diagnostic("image", f"`{declared.name}` has no image of {', '.join(f'`{name}`' for name in missing)}",
                                 head(declared), help=f"a line for each: `{missing[0]} => …`"))
@@ -241,15 +242,14 @@ def checked(ctx: Context, declared: Declared, scope: Scope) -> list[Diagnostic]:
 
 def boxes_of(declared: Declared) -> dict[str, Declared]:
     """The boxes, and the classes of lexicons, that a program declares or imports."""
-    module = declared.module
-    found: dict[str, Declared] = {}
-    for one in (*module.declared.values(), *module.imported.values()):
-        if isinstance(one, Declared) and one.kind == "box":
-            found[one.name] = one
-        elif isinstance(one, Declared) and one.kind == "lexicon":
-            from pullback.dsl.lexicons import class_boxes
-            found |= class_boxes(one)
-    return found
+    return {name: box for group in groups_of(declared) for name, box in group.items()}
+
+
+def groups_of(declared: Declared) -> list[dict[str, Declared]]:
+    """What a functor is about as a whole, or not at all: the boxes of a program, the classes of each lexicon."""
+    from pullback.dsl.lexicons import class_boxes
+    every = [one for one in (*declared.module.declared.values(), *declared.module.imported.values()) if isinstance(one, Declared)]
+    return [{one.name: one for one in every if one.kind == "box"}, *(class_boxes(one) for one in every if one.kind == "lexicon")]
 
 
 def types_of(declared: Declared) -> dict[str, Declared]:

@@ -59,7 +59,7 @@ def texts(ctx: Context, parameter: s.Parameter, sizes: Mapping[str, Any]) -> Any
     """Texts that decide a diagram: they are known before the run."""
     given = sizes.get(parameter.name)
     if given is None:
-        raise Undetermined(f"the texts `{parameter.name}`")
+        raise Undetermined(f"what `{parameter.name}` says")
     return fitted(ctx, parameter.type, given if isinstance(given, str) else Tuple(tuple(given)), parameter.span, f"`{parameter.name}`")
 
 

@@ -18,6 +18,7 @@ from pullback.dsl.diagrams import body, box, boundary, without_wires
 from pullback.dsl.gates import doubled
 from pullback.dsl.graphs import finished, inputs_of, top
 from pullback.dsl.reading import read
+from pullback.dsl.shifts import read_by_shift
 from pullback.dsl.values import Declared, Diagram, Poisoned, Record, Undetermined, Words
 
 
@@ -45,7 +46,7 @@ def diagram_graph(declared: Declared, work: Work, sizes: Mapping[str, int]) -> G
 
 
 def functor_graph(declared: Declared | None, work: Work, diagram: Graph, reading: str, sizes: Mapping[str, int],
-                  shapes: Mapping[str, Any]) -> Graph:
+                  shapes: Mapping[str, Any], shots: int | None = None) -> Graph:
     """The image of a diagram, as a diagram of the target or as its array; without a functor the diagram is its own image."""
     ctx = top(declared, work, "functor") if declared is not None else Context(work, None, Scope(), Activation(None, "functor"))
     numbers = build.numbers(diagram)
@@ -60,6 +61,9 @@ def functor_graph(declared: Declared | None, work: Work, diagram: Graph, reading
         image = doubled(ctx, image, None)
     if reading == "image":
         return settled(ctx, image, [*own, *inputs])
+    if reading == "shots":
+        key = ctx.writer.wire("shot_key", Array("int", (2,)))
+        return finished(ctx, [*own, *inputs, key], [read_by_shift(ctx, Diagram(image), None, shots, key)], diagram.name)
     return finished(ctx, [*own, *inputs], [read(ctx, Diagram(image), None)], diagram.name)
 
 

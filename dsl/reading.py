@@ -22,17 +22,22 @@ TERM = "term"
 def read(ctx: Context, value: Diagram, span: Span | None, what: str = "this") -> Wire:
     """The array of a diagram: its axes are the domain, then the codomain; doubled, a wire of a linear type is two."""
     graph = value.graph
+    refuse_meaningless(graph, what, span)
+    doubled = mixed(graph)
+    found = Reader(ctx, span).value(graph, doubled)
+    if doubled and found.type.kind == "complex" and not any(w.type.linear for w in (*build.entering(graph), *graph.outputs)):
+        (found,) = ctx.writer.emit(op.real, (found,), span=span)  # probabilities
+    return found
+
+
+def refuse_meaningless(graph: Graph, what: str, span: Span | None) -> None:
+    """Every box must be a gate or an array, and every wire have a size."""
     without = sorted({box["name"] for box in graph.walk() if box.op is op.box and not box.get("gate") and not box.get("array")})
     bare = sorted({str(one.type) for one in graph.wires() if build.is_object(one) and one.type.size is None})
     if without or bare:
         named = ", ".join(f"`{name}`" for name in without or bare)
         raise error("image", f"{what} is a number or an array, and this is a diagram of {named}, which no functor gives a meaning yet",
                     span, help="apply a functor to it: `meaning(D)`")
-    doubled = mixed(graph)
-    found = Reader(ctx, span).value(graph, doubled)
-    if doubled and found.type.kind == "complex" and not any(w.type.linear for w in (*build.entering(graph), *graph.outputs)):
-        (found,) = ctx.writer.emit(op.real, (found,), span=span)  # probabilities
-    return found
 
 
 class Reader:
@@ -55,8 +60,8 @@ class Reader:
             return self.ctx.writer.emit(op.zeros, (), {"shape": shape}, span=self.span)[0]
         return parts[0] if len(parts) == 1 else self.ctx.writer.emit(op.add, parts, span=self.span)[0]
 
-    def contraction(self, group: list[tuple[float, Network, list[Wire]]]) -> Wire:
-        """Terms of one form as one contraction."""
+    def contraction(self, group: list[tuple[float, Network, list[Wire]]], keep: bool = False) -> Wire:
+        """Terms of one form as one contraction: added, or (`keep`) one behind the other on a first axis."""
         _, network, first = group[0]
         operands, inputs = [], {}
 
@@ -70,7 +75,9 @@ class Reader:
                 operands.append((place(self.table(column)), (TERM, *operand.indices), operand.conjugated))
         coefficients = [c for c, _, _ in group]
         factor: Any = 1
-        if len(group) == 1 or len(set(coefficients)) == 1 and any(TERM in indices for _, indices, _ in operands):
+        if keep:
+            operands.append((place(self.ctx.writer.constant((1.0,) * len(group), self.span)), (TERM,), False))
+        elif len(group) == 1 or len(set(coefficients)) == 1 and any(TERM in indices for _, indices, _ in operands):
             factor = coefficients[0]
         elif not any(TERM in indices for _, indices, _ in operands):
             factor = sum(coefficients)
@@ -82,9 +89,10 @@ class Reader:
         held = {index for _, indices, _ in operands for index in indices}
         free = tuple((at, sizes[at]) for at in sorted(set(network.output)) if at not in held)
         real = all(wire.type.kind != "complex" for wire in inputs)
-        type = Array("real" if real else "complex", tuple(sizes[at] for at in network.output))
+        output = (TERM, *network.output) if keep else network.output
+        type = Array("real" if real else "complex", tuple(len(group) if at == TERM else sizes[at] for at in output))
         return self.ctx.writer.emit(op.contraction, tuple(inputs), {
-            "operands": tuple(operands), "output": network.output, "sizes": free, "factor": factor}, span=self.span, types=(type,))[0]
+            "operands": tuple(operands), "output": output, "sizes": free, "factor": factor}, span=self.span, types=(type,))[0]
 
     def table(self, column: list[Wire]) -> Wire:
         """The arrays of one operand in all terms."""

@@ -14,7 +14,7 @@ CONSTRUCTS = {
     "text": "texts and what reads them", "llm": "the text function `llm`", "judge": "the text function `judge`",
     "choice": "the text function `choice`", "one_of": "finite types of texts, `one_of(…)`",
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until`", "group": "`group`", "logps": "`logps`",
-    "argmin": "`argmin`", "normalize": "`normalize … given …`", "sentences": "a sentence that comes with the data",
+    "argmin": "`argmin`", "normalize": "`normalize … given …`", "shots": "shots in a program (`F(D, …, shots=, key=)` in Python draws them)",
     "diagrams": "a parameter that is a diagram",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "improve": "`improve`", "batch": "`batch`", "validate": "`validate`",

@@ -40,7 +40,7 @@ PUBLIC = {
     "optimizer": "pullback.compiler.optimizer",
     "rule": "pullback.compiler.rule",
 }
-MODULES = frozenset({"testing"})
+MODULES = frozenset({"diagrams", "testing"})
 
 __all__ = sorted([*PUBLIC, *MODULES])
 

@@ -51,7 +51,7 @@ class Diagram:
 
     def __init__(self, graph: Graph, bound: Mapping[str, Any] | None = None):
         self.graph, self.bound = graph, dict(bound or {})
-        self._arrays: dict[str, Evaluated] = {}
+        self._arrays: dict[tuple, Evaluated] = {}
 
     @classmethod
     def made(cls, graph: Graph, *others: Diagram) -> Diagram:
@@ -144,21 +144,23 @@ class Diagram:
 
     # ---- arrays, where all boxes are gates
 
-    def array(self, **parameters: Any) -> jax.Array:
-        """The array of a diagram of gates: its axes are the domain, then the codomain."""
-        return self._value("array", parameters)
+    def array(self, *, shots: int | None = None, key: Any = None, **parameters: Any) -> jax.Array:
+        """The array of a diagram of gates: its axes are the domain, then the codomain; `shots` as of a functor."""
+        return self._value("array", parameters, shots, key)
 
     def double(self, **parameters: Any) -> jax.Array:
         """The array of its doubled reading."""
         return self._value("double", parameters)
 
-    def _value(self, reading: str, parameters: Mapping[str, Any]) -> jax.Array:
-        if reading not in self._arrays:
+    def _value(self, reading: str, parameters: Mapping[str, Any], shots: int | None = None, key: Any = None) -> jax.Array:
+        drawn = sampled(shots, key)
+        which = (reading, shots)
+        if which not in self._arrays:
             graph = self.graph
-            arguments = tuple(Argument(wire.name, wire.type) for wire in build.numbers(graph))
-            self._arrays[reading] = Evaluated(self.name or "the diagram", lambda sizes, trees: elaborate.functor_graph(
-                None, "", graph, reading, sizes, trees), arguments)
-        return self._arrays[reading](None, {}, **self.bound, **parameters)
+            arguments = (*(Argument(wire.name, wire.type) for wire in build.numbers(graph)), *(KEY if drawn else ()))
+            self._arrays[which] = Evaluated(self.name or "the diagram", lambda sizes, trees: elaborate.functor_graph(
+                None, "", graph, "shots" if drawn else reading, sizes, trees, shots), arguments)
+        return self._arrays[which](None, {}, **self.bound, **parameters, **drawn)
 
     # ---- for people
 
@@ -187,6 +189,20 @@ def of_declaration(loaded: elaborate.Loaded, declared: Declared) -> Diagram:
     return Diagram(elaborate.diagram_graph(loaded, declared.name))
 
 
+KEY = (Argument("shot_key", Array("int", (2,))),)
+
+
+def sampled(shots: int | None, key: Any) -> dict[str, Any]:
+    """The key as an argument of the graph, where shots are drawn."""
+    if shots is None:
+        return {}
+    if not isinstance(shots, int) or shots < 1:
+        raise ArgumentError(f"`shots` is a positive int, and this is {shots!r}")
+    if key is None:
+        raise ArgumentError("shots are drawn with a key: `F(s, …, shots=8192, key=key)`")
+    return {"shot_key": (jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key).astype(jnp.int32)}
+
+
 class Evaluated(Compiled):
     """A graph without choices as a JAX function of its inputs by name."""
 
@@ -207,7 +223,7 @@ class Functor:
 
     def __init__(self, loaded: elaborate.Loaded, declared: Declared):
         self.loaded, self.declared = loaded, declared
-        self._made: dict[tuple[int, str], tuple[Graph, Evaluated]] = {}
+        self._made: dict[tuple, tuple[Graph, Evaluated]] = {}
 
     name = property(lambda self: self.declared.name)
     doc = property(lambda self: self.declared.doc)
@@ -219,8 +235,10 @@ class Functor:
     def __repr__(self) -> str:
         return f"<functor {self.name}({', '.join(self.parameters)}): {len(self.declared.node.images)} images>"
 
-    def __call__(self, diagram: Diagram, **parameters: Any) -> jax.Array:
-        return self._value(diagram, "array", parameters)
+    def __call__(self, diagram: Diagram, *, shots: int | None = None, key: Any = None, **parameters: Any) -> jax.Array:
+        """The array of a diagram.  With `shots` and a `key`: frequencies of what a measured diagram gives, unbiased, and so is
+        their derivative, which is that of the shift rule."""
+        return self._value(diagram, "array", parameters, shots, key)
 
     def double(self, diagram: Diagram, **parameters: Any) -> jax.Array:
         """The array of the doubled reading: probabilities where all wires are bits, a channel's matrix elements else."""
@@ -236,18 +254,18 @@ class Functor:
         return found(**bound) if all(not isinstance(value, Mapping) for value in bound.values()) else Diagram(
             found.graph, {**found.bound, **bound})
 
-    def compiled(self, diagram: Diagram, reading: str = "array") -> Evaluated:
+    def compiled(self, diagram: Diagram, reading: str = "array", shots: int | None = None) -> Evaluated:
         """The JAX function of a diagram: it is traced once for each set of shapes."""
-        key = (id(diagram.graph), reading)
-        if key not in self._made:
+        which = (id(diagram.graph), reading, shots)
+        if which not in self._made:
             graph = diagram.graph
 
             def make(sizes: Mapping[str, int], trees: Mapping[str, Any]) -> Graph:
-                return elaborate.functor_graph(self.loaded, self.name, graph, reading, sizes, trees)
-            self._made[key] = (graph, Evaluated(f"{self.name}({diagram.name or 'D'})", make, self._arguments(diagram, make)))
-        return self._made[key][1]
+                return elaborate.functor_graph(self.loaded, self.name, graph, reading, sizes, trees, shots)
+            self._made[which] = (graph, Evaluated(f"{self.name}({diagram.name or 'D'})", make, self._arguments(diagram, make, shots)))
+        return self._made[which][1]
 
-    def _arguments(self, diagram: Diagram, make: Callable) -> tuple[Argument, ...]:
+    def _arguments(self, diagram: Diagram, make: Callable, shots: int | None) -> tuple[Argument, ...]:
         numbers = build.numbers(diagram.graph)
         for wire in numbers:
             if wire.name in self.parameters:
@@ -256,13 +274,15 @@ class Functor:
         try:
             return tuple(Argument(wire.name, wire.type) for wire in make({}, {}).inputs)
         except Undetermined:
-            return (*(Argument(wire.name, wire.type) for wire in numbers), *(Argument(name, None) for name in self.parameters))
+            return (*(Argument(wire.name, wire.type) for wire in numbers), *(Argument(name, None) for name in self.parameters),
+                    *(KEY if shots else ()))
 
-    def _value(self, diagram: Diagram, reading: str, parameters: Mapping[str, Any]) -> jax.Array:
+    def _value(self, diagram: Diagram, reading: str, parameters: Mapping[str, Any], shots: int | None = None, key: Any = None) -> jax.Array:
+        drawn = sampled(shots, key)
         if not isinstance(diagram, Diagram):
             raise ArgumentError(f"`{self.name}` takes a diagram first, and this is a {type(diagram).__name__}")
-        found = self.compiled(diagram, reading)
-        return found(None, {}, **diagram.bound, **parameters)
+        found = self.compiled(diagram, "shots" if drawn else reading, shots)
+        return found(None, {}, **diagram.bound, **parameters, **drawn)
 
 
 class Lexicon:

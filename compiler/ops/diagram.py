@@ -15,6 +15,8 @@ are then the last of its array.
     contraction(a, …)    Σ over indices; `operands`: (which input, its indices, conjugated) for each factor
     table(a, …)          the inputs stacked, row by row as `rows` says: what differs between terms of a sum
     elementwise_derivative(x)   of attribute `function`, `order` times
+    shifted(p, φ, …)     p[0], whose derivative in φ is that of a shift rule on the other rows of p (attribute `weights`); with
+                         `shots` rows are frequencies, drawn with the last input as key
     jacobian(x, …)       the derivative of a closed graph of pure ops (attribute `graph`) in its first input
 """
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any, Mapping
 import jax
 import jax.numpy as jnp
 
+from pullback.compiler.diagnostic import ArgumentError
 from pullback.compiler.einsum import einsum
 from pullback.compiler.op import Op, define
 
@@ -82,6 +85,48 @@ def _elementwise_derivative(attributes: Mapping[str, Any], x: Any) -> Any:
 
 
 define(Op("elementwise_derivative", _elementwise_derivative, elementwise=True, doc="A derivative of an elementwise function."))
+@jax.custom_jvp
+def _drawn(p: Any) -> Any:
+    """Held constant once: the value and the first derivative are right, and there is no second one."""
+    return p
+
+
+@jax.custom_jvp
+def _held(p: Any) -> Any:
+    return p
+
+
+@_held.defjvp
+def _held_jvp(primals: tuple, tangents: tuple) -> tuple:
+    raise ArgumentError("a second derivative by `shift` would be wrong: `shift` is right to first order only")
+
+
+@_drawn.defjvp
+def _drawn_jvp(primals: tuple, tangents: tuple) -> tuple:
+    return _held(primals[0]), jnp.zeros_like(primals[0])
+
+
+def _frequencies(key: Any, p: Any, shots: int) -> Any:
+    """Frequencies of the outcomes of each row, [rows, …]; what is left of 1 is a failure, which is an outcome too."""
+    flat = jnp.clip(jax.lax.stop_gradient(p).reshape(p.shape[0], -1), 0.0, 1.0)
+    whole = jnp.concatenate([flat, jnp.clip(1.0 - flat.sum(1, keepdims=True), 0.0, 1.0)], 1)
+    keys = jax.random.split(jax.random.wrap_key_data(key.astype(jnp.uint32)), p.shape[0])
+    counts = jax.vmap(lambda k, row: jax.random.multinomial(k, jnp.asarray(shots, row.dtype), row))(keys, whole / whole.sum(1, keepdims=True))
+    return (counts[:, :-1] / shots).reshape(p.shape).astype(p.dtype)
+
+
+def _shifted(attributes: Mapping[str, Any], p: Any, *angles: Any) -> Any:
+    if attributes["shots"] is not None:
+        *angles, key = angles
+        p = _frequencies(key, p, attributes["shots"])
+    p = _drawn(p)
+    total = p[0]
+    for row, at, c in attributes["weights"]:
+        total = total + (angles[at] - jax.lax.stop_gradient(angles[at])) * c * p[row]
+    return total
+
+
+define(Op("shifted", _shifted, doc="Probabilities with the derivative of a shift rule."))
 define(Op("gate_array", _gate_array, doc="The array of a gate."))
 define(Op("contraction", _contraction, doc="A sum over indices of a product of arrays."))
 define(Op("table", _table, linear=("all",), doc="Rows of stacked arrays."))
