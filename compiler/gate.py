@@ -47,6 +47,7 @@ class Gate:
     real: bool = False
     additive: bool = False          # G(a) after G(b) on the same wires is G(a + b)
     unitary: bool = False
+    factors: tuple[Gate, ...] = field(default=(), compare=False, repr=False)  # a product: one for each wire
     derivative: tuple[tuple[float, float, str, float], ...] | None = field(default=None, repr=False)
     doubled: tuple[tuple[float, float], ...] | None = field(default=None, repr=False)
     doc: str = field(default="", compare=False, repr=False)

@@ -112,9 +112,10 @@ class Reader:
         elif box.get("array"):
             return box.inputs[0]
         else:
-            key = (box["gate"].name, box["gate"].static, *(self.turn(wire) for wire in box.inputs[:box["numbers"]]))
+            record = operand.gate or box["gate"]
+            key = (record.name, record.static, *(self.turn(wire) for wire in box.inputs[:box["numbers"]]))
         if key not in self.arrays:
-            self.arrays[key] = self.made(box, operand.doubled)
+            self.arrays[key] = self.made(operand)
         return self.arrays[key]
 
     def turn(self, wire: Wire) -> Any:
@@ -122,15 +123,15 @@ class Reader:
         value = self.ctx.writer.values.get(wire.name)
         return value if isinstance(value, (int, float)) else wire.name
 
-    def made(self, box: Box, doubled: bool) -> Wire:
-        writer = self.ctx.writer
+    def made(self, operand: Operand) -> Wire:
+        writer, box, doubled = self.ctx.writer, operand.box, operand.doubled
         if box.op is op.formal_sum:
             given = build.Graph((*box.inputs[:box["numbers"]], *build.inner_inputs(box)), (box,), box.outputs)
             return self.value(given, doubled)
         if box.op is op.bubble:
             inside = self.value(box.regions[0], doubled)
             return applied(self.ctx, box["function"], box["order"], inside, self.span)
-        record, given = box["gate"], box.inputs[:box["numbers"]]
+        record, given = operand.gate or box["gate"], box.inputs[:box["numbers"]]
         if record.name in ("scale", "weight"):
             return given[0]
         return writer.emit(op.gate_array, given, {"gate": record}, span=self.span, base=record.name,

@@ -14,6 +14,7 @@ from typing import Any, Hashable, Iterable
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagrams.build import entering, inner_inputs, is_object
+from pullback.compiler.gate import Gate
 from pullback.compiler.ir import Box, Graph, Wire
 
 MIXED = ("weight", "measure", "discard", "prepare")
@@ -45,12 +46,14 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """An array in the network; `doubled`: that of a sum or bubble which is read doubled itself."""
+    """An array in the network: that of a box, or of `gate`, a factor of it; `doubled`: that of a sum or bubble which is read
+    doubled itself."""
 
     box: Box
     indices: tuple[int, ...]
     conjugated: bool = False
     doubled: bool = False
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def legs(box: Box) -> tuple[int, ...]:
 def connect(graph: Graph, doubled: bool = False) -> Network:
     """The network of a diagram whose boxes are gates, arrays, sums and bubbles."""
     union = Union()
-    found: list[tuple[Box, list[tuple[str, int]], bool, bool]] = []
+    found: list[tuple[Box, list[tuple[str, int]], bool, bool, Gate | None]] = []
     for wire in (*entering(graph), *graph.outputs):
         for one in copies(wire, doubled):
             union.find(one)
@@ -117,8 +120,10 @@ def connect(graph: Graph, doubled: bool = False) -> Network:
                 for joined in places.values():
                     union.join(joined)
                 turned = box.op is op.box and box["dagger"]
-                found.append((box, [joined[0] for _, joined in sorted(places.items())],
-                              turned != bool(copy), own))
+                ends = [joined[0] for _, joined in sorted(places.items())]
+                parts = box["gate"].factors if box.get("gate") is not None else ()
+                found += [(box, [end], turned != bool(copy), own, part) for end, part in zip(ends, parts)] or [
+                    (box, ends, turned != bool(copy), own, None)]
     return numbered(graph, union, found, doubled)
 
 
@@ -128,7 +133,7 @@ def numbered(graph: Graph, union: Union, found: list, doubled: bool) -> Network:
 
     def index(one: Any) -> int:
         return number.setdefault(union.find(one), len(number))
-    operands = tuple(Operand(box, tuple(map(index, places)), conjugated, own) for box, places, conjugated, own in found)
+    operands = tuple(Operand(box, tuple(map(index, places)), conjugated, own, part) for box, places, conjugated, own, part in found)
     output = tuple(index(one) for wire in (*entering(graph), *graph.outputs) for one in copies(wire, doubled))
     sizes: dict[int, Any] = {}
     for wire in graph.wires():

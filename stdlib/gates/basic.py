@@ -39,8 +39,9 @@ def bits(name: str, domain: bool) -> Maker:
         array = np.zeros((2,) * len(given))
         array[tuple(given)] = 1.0
         wires = Q * len(given)
+        parts = tuple(make(bit) for bit in given) if len(given) > 1 else ()
         return Gate(name, wires if domain else (), () if domain else wires, lambda: array, tuple(range(len(given))),
-                    static=given, real=True, doc=doc)
+                    static=given, real=True, factors=parts, doc=doc)
     return Maker(name, make, "bits", doc=doc)
 
 
