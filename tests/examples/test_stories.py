@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 STORIES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/*.pbk"))
 PICTURES = {"air": {"found"}, "cone": {"cone"}, "gridworld": set(), "hmm": {"times"}, "iwae": {"samples"},
-            "logistic": {"weights"}, "mixture": {"kinds"}, "state_space": {"level"},
+            "logistic": {"weights"}, "mixture": {"kinds"}, "qnlp": {"sentence"}, "state_space": {"level"},
             "vae": {"reconstructions", "samples"}, "vae_categorical": {"kinds"}}
 
 
