@@ -103,16 +103,21 @@ def composed(ctx: Context, node: s.Chain) -> Any:
         for value, operand in zip(values[1:], node.operands[1:]):
             found = put(ctx, as_diagram(ctx, value, operand.span), (found,), operand.span)
         return found
+    image = any(isinstance(value, Diagram) and value.image for value in values)
     graph = as_diagram(ctx, values[0], node.operands[0].span, "what stands before `>>`")
     for value, operand in zip(values[1:], node.operands[1:]):
         after = as_diagram(ctx, value, operand.span, "what stands after `>>`")
         graph = told(operand.span, lambda: build.then(graph, after))
-    return Diagram(graph, node.span)
+    return Diagram(graph, node.span, image)
 
 
 def combined(ctx: Context, sign: str, a: Any, b: Any, b_span: Span, span: Span) -> Any:
-    """a ⊕ b, where one of them is a diagram or a type."""
+    """a ⊕ b, where one of them is a diagram or a type.  Images of functors are numbers to `*` and `^`."""
     types = [isinstance(x, Ty) or isinstance(x, Declared) and x.kind == "type" for x in (a, b)]
+    from pullback.dsl.arithmetic import binary
+    images = [isinstance(x, Diagram) and x.image for x in (a, b)]
+    if sign == "*" and all(images) or sign == "^" and images[0]:
+        return binary(ctx, sign, number_of(ctx, a, span), number_of(ctx, b, b_span), b_span, span)
     if sign == "*" and all(types):
         return Ty((*as_ty(ctx, a, span), *as_ty(ctx, b, b_span)))
     if sign == "^" and isinstance(b, int) and not isinstance(b, bool):
@@ -125,16 +130,15 @@ def combined(ctx: Context, sign: str, a: Any, b: Any, b_span: Span, span: Span) 
         return Diagram(build.beside(as_diagram(ctx, a, span), as_diagram(ctx, b, b_span)), span)
     if sign in "+-" and concerns(a) and concerns(b):
         terms = [(1, as_diagram(ctx, a, span)), (1 if sign == "+" else -1, as_diagram(ctx, b, b_span))]
-        return Diagram(told(span, lambda: build.add(terms, span)), span)
+        return Diagram(told(span, lambda: build.add(terms, span)), span, all(images))
     if sign == "*" or sign == "/" and concerns(a):
         number, graph = (b, as_diagram(ctx, a, span)) if concerns(a) else (a, as_diagram(ctx, b, b_span))
         if isinstance(number, (int, float)) and not isinstance(number, bool):
             factor = number if sign == "*" else 1 / number
-            return Diagram(build.add([(factor, graph)], span), span)
+            return Diagram(build.add([(factor, graph)], span), span, any(images))
         if isinstance(number, Wire) and isinstance(number.type, Array) and not number.type.shape and number.type.kind != "complex":
             from pullback.dsl.gates import scalar
-            return Diagram(build.beside(scalar(ctx, number, graph, sign == "/", span), graph), span)
-    from pullback.dsl.arithmetic import binary
+            return Diagram(build.beside(scalar(ctx, number, graph, sign == "/", span), graph), span, any(images))
     return binary(ctx, sign, number_of(ctx, a, span), number_of(ctx, b, b_span), b_span, span)
 
 

@@ -32,7 +32,7 @@ def applied(ctx: Context, declared: Declared, arguments: tuple[s.Argument, ...],
         scope = parameters(ctx, declared, arguments[1:], span)
         return replace(value, changes=(*value.changes, lambda graph: image(ctx, declared, scope, graph, span)))
     graph = as_diagram(ctx, value, arguments[0].span, f"what `{declared.name}` takes")
-    return Diagram(image(ctx, declared, parameters(ctx, declared, arguments[1:], span), graph, span), span)
+    return Diagram(image(ctx, declared, parameters(ctx, declared, arguments[1:], span), graph, span), span, image=True)
 
 
 def image(ctx: Context, declared: Declared, scope: Scope, graph: Graph, span: Span | None) -> Graph:

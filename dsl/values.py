@@ -157,10 +157,12 @@ class Ty:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagram:
-    """A diagram of object wires; the numbers that its boxes read are wires of the graph that is being written."""
+    """A diagram of object wires; the numbers that its boxes read are wires of the graph that is being written.  `image`: a
+    functor gave it, so that it is an array where arithmetic is done with it."""
 
     graph: Graph
     span: Span | None = None
+    image: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
