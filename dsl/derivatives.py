@@ -63,10 +63,24 @@ def derived(ctx: Context, value: Any, by: Any, span: Span) -> Any:
     if not isinstance(x.type, Array):
         raise error("derivative", f"a derivative is in an array, and `{by.span.text}` is {describe(x)}", by.span)
     if not isinstance(by, (s.Name, s.Dot)):
-        raise error("derivative", "a derivative is in a parameter by its name", by.span)
+        return inner(ctx, value, x, by, span)
     if not concerns(value):
         return slope(ctx, value, x, span)
-    graph = absorbed(ctx, as_diagram(ctx, value, span))
+    return formal(ctx, absorbed(ctx, as_diagram(ctx, value, span)), x, span)
+
+
+def inner(ctx: Context, value: Any, x: Wire, by: Any, span: Span) -> Diagram:
+    """`d(f(2 * t), 2 * t)`: the derivative of a box in its own number, as the chain rule leaves it."""
+    graph = as_diagram(ctx, value, span) if concerns(value) else None
+    known = Numbers(written(ctx))
+    if graph is not None and len(graph.boxes) == 1 and not x.type.shape:
+        for given in numbers(graph):
+            if not given.type.shape and known.key(given) == known.key(x):
+                return formal(ctx, graph, given, span)
+    raise error("derivative", "a derivative is in a parameter by its name", by.span)
+
+
+def formal(ctx: Context, graph: Graph, x: Wire, span: Span) -> Diagram:
     try:
         return Diagram(released(ctx, derivative(graph, x)), span)
     except Untyped as problem:

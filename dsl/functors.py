@@ -87,6 +87,7 @@ class Functor:
         """What a box stands for, before it is mirrored or turned."""
         if box.get("gate") or box.get("array"):
             return plain(box)
+        (box,) = plain(box).boxes
         given = box.inputs[:box["numbers"]]
         key = (box["name"], given, box.get("derivative"))
         if key not in self.images:
@@ -96,7 +97,7 @@ class Functor:
     def line(self, box: Box, given: tuple[Wire, ...]) -> Graph:
         line = self.lines[box["name"]]
         value = self.evaluated(line, given)
-        dom, cod = self.straight(box)
+        dom, cod = self.atoms(build.inner_inputs(box)), self.atoms(box.outputs)
         if concerns(value):
             graph = as_diagram(self.inside, value, line.value.span)
             if flat(build.domain(graph)) != flat(dom) or flat(build.codomain(graph)) != flat(cod):
@@ -155,12 +156,6 @@ class Functor:
         outs = tuple(one for one in box.outputs if one in keep)
         legs = tuple(leg for leg in box["legs"] if leg < rank)
         return box.but(inputs=(*more, *ins), outputs=outs, attributes={"legs": legs})
-
-    def straight(self, box: Box) -> tuple[Boundary, Boundary]:
-        """The images of domain and codomain of the box before it is mirrored or turned."""
-        one = Graph((*box.inputs[:box["numbers"]], *build.inner_inputs(box)), (box,), box.outputs)
-        back = build.flipped(one, box["dagger"], -box["turns"])
-        return self.atoms(build.entering(back)), self.atoms(back.outputs)
 
 
 def plain(box: Box) -> Graph:

@@ -125,11 +125,7 @@ class Rule:
             raise Underivable(f"the second derivative of `{box['name']}` has no form of its own",
                               help="read the first as an array, and differentiate that")
         inner = tuple(gates.dim(size) for size in given.type.shape)
-        given_numbers, more = box.inputs[:box["numbers"]], wires(inner)
-        ins, outs = wires(tuple(one.type for one in inner_inputs(box))), wires(tuple(one.type for one in box.outputs))
-        marked = box.but(inputs=(*given_numbers, *ins), outputs=(*outs, *more), attributes={
-            "derivative": place, "legs": longer(box["legs"], len(more))})
-        found = Graph((*given_numbers, *ins), (marked,), (*outs, *more))
+        found = self.alone(box, place, inner)
         coefficient, factor = self.factor(given)
         if given == self.x:
             return 1.0, found
@@ -138,10 +134,28 @@ class Rule:
         slope, boxes = self.slope(given)
         jacobian = self.state("weight" if self.doubled else "scale", slope, boxes, (*given.type.shape, *self.x.type.shape))
         joined = beside(found, jacobian)
-        keep = len(outs)
+        keep = len(box.outputs)
         outputs = joined.outputs
         cups = tuple(Box(op.spider, (a, b), ()) for a, b in zip(outputs[keep:keep + len(inner)], outputs[keep + len(inner):]))
         return 1.0, Graph(joined.inputs, (*joined.boxes, *cups), (*outputs[:keep], *outputs[keep + 2 * len(inner):]))
+
+    def alone(self, box: Box, place: int, inner: Boundary) -> Graph:
+        """d(f(φ), φ) with φ's axes last; of a mirrored or turned box the mirrored derivative, its axes bent to the end."""
+        back = flipped(Graph(box.inputs, (box,), box.outputs), False, 0)
+        back = flipped(back, box["dagger"], -box["turns"])
+        (straight,) = back.boxes
+        more = wires(inner)
+        marked = straight.but(outputs=(*straight.outputs, *more), attributes={
+            "derivative": place, "legs": longer(straight["legs"], len(more))})
+        found = flipped(Graph(back.inputs, (marked,), marked.outputs), box["dagger"], box["turns"])
+        (one,) = found.boxes
+        axes = dict(zip((*inner_inputs(one), *one.outputs), one["legs"]))
+        first = len(axes) - len(more)
+        last = sorted((w for w in axes if axes[w] >= first), key=axes.__getitem__)
+        bends = {w: wire(w.type) for w in last if w in found.inputs}
+        caps = tuple(Box(op.spider, (), (w, bends[w])) for w in last if w in bends)
+        return Graph((*numbers(found), *(w for w in entering(found) if w not in bends)), (*caps, one),
+                     (*(w for w in found.outputs if w not in last), *(bends.get(w, w) for w in last)))
 
     def array(self, box: Box, slope: Any, boxes: tuple[Box, ...]) -> Graph:
         """An array is linear in itself: its derivative is an array with more axes behind."""

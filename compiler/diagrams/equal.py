@@ -17,13 +17,7 @@ from pullback.compiler.ir import Box, Graph
 def numbers_of(graph: Graph, box: Box) -> tuple:
     """The numbers of a box, as what is equal for equal numbers."""
     known = Numbers(graph.boxes)
-    return tuple(known.linear(wire).key() if not wire.type.shape else array_key(known, wire)
-                 for wire in box.inputs[:box.get("numbers", 0)])
-
-
-def array_key(known: Numbers, wire: Any) -> tuple:
-    maker = known.maker.get(wire)
-    return (wire.name,) if maker is None else (maker.op.name, str(maker.get("value")), *(array_key(known, w) for w in maker.inputs))
+    return tuple(map(known.key, box.inputs[:box.get("numbers", 0)]))
 
 
 def label(graph: Graph, box: Box) -> str:

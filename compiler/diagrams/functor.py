@@ -41,9 +41,6 @@ def mapped(graph: Graph, env: dict[Wire, tuple[Wire, ...]], objects: Callable, i
             continue
         ins = [env[one] for one in inner_inputs(box)]
         flat = tuple(new for group in ins for new in group)
-        if box.op is op.box and box.get("derivative") is not None:
-            boxes += bent(box, fresh(image(box)), env, objects)
-            continue
         if box.op is op.box:
             found = fresh(flipped(image(box), box["dagger"], box["turns"]))
             found = renamed(found, dict(zip(entering(found), flat)))
@@ -70,50 +67,6 @@ def mapped(graph: Graph, env: dict[Wire, tuple[Wire, ...]], objects: Callable, i
         boxes.append(box.but(inputs=(*outer, *flat), outputs=tuple(new for group in outs for new in group), regions=tuple(regions),
                              attributes={"numbers": len(outer)}))
     return boxes, tuple(new for one in graph.outputs for new in env[one])
-
-
-def bent(box: Box, found: Graph, env: dict[Wire, tuple[Wire, ...]], objects: Callable) -> list[Box]:
-    """A box whose image is told by the axes of its array: what goes in where the image has an output is bent, and back."""
-    if box["dagger"]:
-        found = flipped(found, True, 1)
-        sides = (entering(found)[::-1], found.outputs[::-1])
-    else:
-        sides = (entering(found), found.outputs)
-    ends = {at: wire for at, wire in enumerate((*sides[0], *sides[1]))}
-    count, boxes, same = len(sides[0]), list(found.boxes), {}
-    start = atoms_before(box, objects)
-    for outer, axis in zip((*inner_inputs(box), *box.outputs), box["legs"]):
-        goes_in = outer in inner_inputs(box)
-        size = len(image_of(outer.type, objects))
-        group = [(start[axis] + i, ends[start[axis] + i]) for i in range(size)]
-        if outer.type.z % 2:
-            group.reverse()
-        if goes_in:
-            for (place, inner), wire in zip(group, env[outer]):
-                if place < count:
-                    same[inner] = wire
-                else:
-                    boxes.append(Box(op.spider, (inner, wire), ()))
-        else:
-            made = []
-            for place, inner in group:
-                if place < count:
-                    (wire,) = wires((inner.type,))
-                    boxes.insert(0, Box(op.spider, (), (inner, wire)))
-                    made.append(wire)
-                else:
-                    made.append(inner)
-            env[outer] = tuple(made)
-    return [one.but(inputs=tuple(same.get(w, w) for w in one.inputs)) for one in boxes]
-
-
-def atoms_before(box: Box, objects: Callable) -> dict[int, int]:
-    """Where the atoms of each axis begin among all atoms of the image's boundary."""
-    sizes = {axis: len(image_of(wire.type, objects)) for wire, axis in zip((*inner_inputs(box), *box.outputs), box["legs"])}
-    start, total = {}, 0
-    for axis in sorted(sizes):
-        start[axis], total = total, total + sizes[axis]
-    return start
 
 
 def spiders(box: Box, ins: list[tuple[Wire, ...]], outs: list[tuple[Wire, ...]]) -> list[Box]:

@@ -23,10 +23,6 @@ class Form:
     constant: float
     parts: Mapping[Atom, float]
 
-    def key(self) -> tuple:
-        """What is equal for equal numbers."""
-        return (round(self.constant, 12), *sorted((a, round(c, 12)) for a, c in self.parts.items() if abs(c) > 1e-14))
-
     def scaled(self, by: float) -> Form:
         return Form(self.constant * by, {a: c * by for a, c in self.parts.items()})
 
@@ -44,7 +40,8 @@ class Form:
 class Numbers:
     """The numbers of a graph, read off the boxes that compute them."""
 
-    def __init__(self, boxes: Iterable[Box]):
+    def __init__(self, boxes: Iterable[Box], inputs: Mapping[Wire, Any] | None = None):
+        self.inputs = inputs or {}      # what inputs are called in keys, if not by their names
         self.maker = {one: box for box in boxes for one in box.outputs if box.op.kind != "diagram"}
 
     def linear(self, y: Wire, stop: Wire | None = None) -> Form:
@@ -74,6 +71,26 @@ class Numbers:
             case op.index if all(isinstance(part, int) for part in box["pattern"]) and len(box.inputs) == 1:
                 return Form(0.0, {(box.inputs[0].name, tuple(box["pattern"])): 1.0})
         return own
+
+    def key(self, y: Wire) -> tuple:
+        """What is equal for numbers that are computed alike: the linear form, its atoms by how they are computed."""
+        if isinstance(y.type, Array) and y.type.shape:
+            return (self.expression(y),)
+        form = self.linear(y)
+        parts = sorted((str(self.expression(self.named(name))), element, round(c, 12)) for (name, element), c in form.parts.items()
+                       if abs(c) > 1e-14)
+        return (round(form.constant, 12), *parts)
+
+    def expression(self, y: Wire) -> Any:
+        """How a wire is computed; an input by its name."""
+        box = self.maker.get(y)
+        if box is None:
+            return self.inputs.get(y, y.name)
+        inputs = tuple(map(self.key, box.inputs))
+        if box.op is op.jacobian:
+            graph = box["graph"]
+            return ("d", Numbers(graph.boxes, dict(zip(graph.inputs, inputs))).key(graph.outputs[0]), inputs[0])
+        return (box.op.name, str(sorted(box.attributes.items())), inputs)
 
     def upstream(self, y: Wire, stop: Wire | None = None) -> list[Box]:
         """The boxes that compute a wire, in order; what computes `stop` is left out."""

@@ -6,6 +6,7 @@ Rules, all checked against central differences of the map (amplitudes; channels)
     R: π R(t + ½);                π [E(t + ¼) − E(t − ¼)]
     U1, CU1: iπ [U(t) − U(t + ½)]; the same two terms
     CR: π PR(t + ½);              2π {a [E(t + ¼) − E(t − ¼)] − b [E(t + ¾) − E(t − ¾)]},  a, b = (√2 ± 1)/(4√2)
+Source of the rules for channels: Wierichs, Izaac, Wang, Lin (2022), Quantum 6, 677.
 """
 from __future__ import annotations
 
@@ -18,9 +19,23 @@ from pullback.compiler.gate import QUBIT, Gate, Maker
 
 Q = (QUBIT,)
 PI = math.pi
-A, B = (math.sqrt(2) + 1) / (4 * math.sqrt(2)), (math.sqrt(2) - 1) / (4 * math.sqrt(2))
-TWO = ((PI, 0.25), (-PI, -0.25))
-FOUR = ((2 * PI * A, 0.25), (-2 * PI * A, -0.25), (-2 * PI * B, 0.75), (2 * PI * B, -0.75))
+
+
+def equidistant(count: int, turn: float) -> tuple[tuple[float, float], ...]:
+    """The shift rule (coefficient, shift) of f(t) with the frequencies 1 … count, where `turn` is the period in t:
+
+        f′(x) = Σₘ (−1)^{m−1} / (4R sin²(xₘ/2)) · f(x + xₘ),   xₘ = (2m − 1)π / (2R),   m = 1 … 2R,   x = 2πt / turn
+    """
+    found = []
+    for m in range(1, 2 * count + 1):
+        x = (2 * m - 1) * PI / (2 * count)
+        shift = x if x <= PI else x - 2 * PI
+        found.append(((-1) ** (m - 1) / (4 * count * math.sin(x / 2) ** 2) * 2 * PI / turn, shift / (2 * PI) * turn))
+    return tuple(sorted(found, key=lambda term: (abs(term[1]), -term[1])))
+
+
+TWO = equidistant(1, 1.0)    # a channel's amplitudes turn by half of it: one frequency, a full turn
+FOUR = equidistant(2, 2.0)   # a controlled rotation mixes two
 
 
 def half(t: Any) -> tuple[Any, Any]:

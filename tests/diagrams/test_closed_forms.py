@@ -129,6 +129,20 @@ def test_12_every_rule_against_central_differences(body):
         assert np.allclose(channel.derivative("t").array(t=T), exact, atol=1e-8)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_13_the_shift_rule_of_equidistant_frequencies(count):
+    from pullback.stdlib.gates.rotations import FOUR, TWO, equidistant
+    rng = np.random.default_rng(count)
+    a, b, k = rng.normal(size=count), rng.normal(size=count), np.arange(1, count + 1)
+    terms = equidistant(count, 2 * PI)
+    f = [np.sum(a * np.cos(k * (T + s)) + b * np.sin(k * (T + s))) for _, s in terms]
+    assert np.allclose(sum(c * y for (c, _), y in zip(terms, f)), np.sum(k * (b * np.cos(k * T) - a * np.sin(k * T))), atol=1e-10)
+    r = np.sqrt(2)
+    assert np.allclose(TWO, [(PI, 0.25), (-PI, -0.25)])
+    assert np.allclose(FOUR, [(2 * PI * (r + 1) / (4 * r), 0.25), (-2 * PI * (r + 1) / (4 * r), -0.25),
+                              (-2 * PI * (r - 1) / (4 * r), 0.75), (2 * PI * (r - 1) / (4 * r), -0.75)])
+
+
 def test_14_bubble():
     p = pb.loads("box w: ->\ndiagram D(x: real): bubble(tanh, F(x))\nbox F(x: real): ->\nfunctor G:\n    F(x) => x / 2.0\n    w => 1.0\n")
     s, x = p["D"], 0.8

@@ -33,7 +33,7 @@ SHAPES = {"f": (2, 3, 2), "g": (3, 2, 2, 2), "h": (2, 3, 2), "e": (3, 2)}
 M = {name: RNG.normal(size=shape) for name, shape in SHAPES.items()}
 X = RNG.normal(size=2)
 A, B = build.domain(P["f"].graph), build.codomain(P["f"].graph)
-LAWS = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+LAWS = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def value(diagram):
@@ -71,7 +71,7 @@ def drawn(draw, start=None, size=4):
     return wrapped(graph)
 
 
-@given(drawn(), st.data())
+@given(drawn(size=2), st.data())
 @LAWS
 def test_a_functor_keeps_composition_and_product(first, data):
     second = data.draw(drawn(build.codomain(first.graph), 2))
@@ -100,10 +100,19 @@ def test_dagger_transpose_and_conjugate(diagram):
 @given(drawn())
 @LAWS
 def test_printing_and_parsing_give_the_same_diagram(diagram):
-    graph = build.settled(diagram.graph)
-    text = str(wrapped(graph))
-    again = pb.loads(f"{HEAD}diagram D(x: real[2]): {text}\n")["D"]
-    assert again == wrapped(graph), text
+    graph = wrapped(build.settled(diagram.graph))
+    for one in (graph, *([graph.derivative("x")] if "x" in graph.parameters else [])):
+        again = pb.loads(f"{HEAD}diagram D(x: real[2]): {one}\n")["D"]
+        assert again == one, str(one)
+
+
+@pytest.mark.parametrize("body", ["Ry(t) >> Rx(2.0 * t + 0.1)", "f(t * t) >> f(2.0 * t)", "double(U1(t)) * weight(t^3)", "scale(sin(t)) * Rz(t / 2.0)",
+                                  "ket(0, 1) >> CRz(t) >> id(qubit) * Ry(-t).dagger", "bubble(tanh, f(t) >> f(t))"])
+def test_derivatives_print_and_parse(body):
+    head = "from pullback.gates import *\n".replace("*", "qubit, ket, Rx, Ry, Rz, U1, CRz, PRz, scale, weight, phase") + "type n\nbox f(x: real): n -> n\n"
+    one = pb.loads(f"{head}diagram D(t: real): {body}\n")["D"]
+    for one in (one, one.derivative("t"), one.derivative("t").normal_form()):
+        assert pb.loads(f"{head}diagram D(t: real): {one}\n")["D"] == one, str(one)
 
 
 @given(drawn())

@@ -84,14 +84,6 @@ def test_sentences_are_one_contraction_a_shape():
     assert np.isfinite(whole)
 
 
-def test_a_fit_learns_meaning():
-    from examples.qnlp.run import right, sentences
-    program = pb.load(Path(__file__).parents[2] / "examples" / "qnlp" / "qnlp.pbk")
-    fit = program["meaning"].run(0, data=sentences("mc", "train"), progress=False, steps=100)
-    test = {key: value[::4] for key, value in sentences("mc", "test").items()}
-    assert right(program["score"].compile(), fit.params, test).mean() >= 0.8
-
-
 def test_d_of_a_number_and_of_a_box():
     p = pb.loads("type n\nbox f(x: real[2]): -> n\nfunctor F(a: real[3, 2]):\n    n => 3\n    f(x) => sin(a @ x)\n"
                  "diagram D(x: real[2]): f(x)\nobjective g(x: real[2], a: real[3, 2]):\n    y = F(d(D(x), x), a)\n    return sum(y * y)\n"
