@@ -10,7 +10,7 @@ from typing import Any
 from pullback.compiler import ops as op
 from pullback.compiler.diagrams import build
 from pullback.compiler.diagrams.connect import Network, Operand, connect, mixed
-from pullback.compiler.ir import Box, Graph, Wire
+from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array
 from pullback.dsl.context import Context, error

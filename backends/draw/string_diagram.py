@@ -76,7 +76,7 @@ def dot(graph: Graph, name: str, known: Mapping[str, Any] | None = None) -> str:
     lines = ["graph {", f'  bgcolor="{color("background")}" pad=0 splines=true outputorder=nodesfirst',
              f'  node [fontname="{FONT}" fontsize=11 fontcolor="{color("ink")}" color="{color("ink")}" penwidth=1 fixedsize=shape margin=0]',
              f'  edge [color="{color("ink")}" penwidth=1.3]',
-             f'  "corner-0" [pos="0,0" style=invis width=0.01 height=0.01 label=""]',
+             '  "corner-0" [pos="0,0" style=invis width=0.01 height=0.01 label=""]',
              f'  "corner-1" [pos="{found.width:.2f},{found.height:.2f}" style=invis width=0.01 height=0.01 label=""]']
     frames = [shape for shape in found.shapes if shape.kind == "frame"]
     rest = [shape for shape in found.shapes if shape.kind != "frame"]

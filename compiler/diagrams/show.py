@@ -12,7 +12,7 @@ from typing import Any, Mapping, Sequence
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagrams import build
-from pullback.compiler.diagrams.build import adjoint, bare, entering, inner_inputs, shown
+from pullback.compiler.diagrams.build import adjoint, bare, inner_inputs, shown
 from pullback.compiler.diagrams.numbers import Numbers
 from pullback.compiler.diagrams.order import Step, steps
 from pullback.compiler.ir import Box, Graph, Wire

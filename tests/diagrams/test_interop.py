@@ -5,7 +5,7 @@ import pytest
 import pullback as pb
 
 GATES = ("from pullback.gates import qubit, ket, bra, H, X, Y, Z, S, T, CX, CZ, Rx, Ry, Rz, U1, CRx, CRy, CRz, CU1, measure, discard, "
-         "scale, phase\n")
+         "scale, phase, ZSpider, XSpider\n")
 CIRCUITS = ("ket(0, 0) >> H * Ry(t) >> CRz(t) >> CX >> Rx(t) * U1(t) >> bra(0) * id(qubit)",
             "cap(qubit, qubit) >> S * T.dagger >> CZ >> CRx(0.3) >> swap(qubit, qubit) >> Y * Z >> CU1(t)",
             "ket(0, 1) >> CRy(t) >> X * H >> scale(0.5) * id(qubit^2) * phase(0.1)")
@@ -60,3 +60,17 @@ def test_qasm_is_read_by_its_own_parser():
     program = openqasm3.parse(pb.diagrams.to_qasm(circuit("ket(0, 0) >> H * Ry(t) >> CRz(t) >> CX >> Rx(t).dagger * U1(t) >> measure^2")))
     gates = [one for one in program.statements if isinstance(one, openqasm3.ast.QuantumGate)]
     assert [gate.name.name for gate in gates] == ["h", "ry", "crz", "cx", "rx", "p"]
+
+
+@pytest.mark.parametrize("body", [
+    "ket(0, 0) >> H * id(qubit) >> CX >> Rz(t) * Rx(t) >> CZ >> S.dagger * T", "ZSpider(1, 2, t) >> H * XSpider(1, 2, 0.25) >> CX * X",
+    "id(qubit) * cap(qubit, qubit) >> cup(qubit, qubit) * U1(t) >> scale(0.3)* id(qubit) * phase(t)", "swap(qubit, qubit) >> bra(1) * H"])
+def test_zx_diagrams_to_pyzx_and_back(body):
+    pytest.importorskip("pyzx")
+    d = circuit(body)
+    there = pb.diagrams.to_pyzx(d)
+    inputs = d.domain.count("qubit")
+    tensor = np.asarray(there.to_tensor())                  # outputs first
+    tensor = tensor.transpose([*range(tensor.ndim - inputs, tensor.ndim), *range(tensor.ndim - inputs)])
+    assert np.allclose(tensor, d.array(), atol=1e-6)
+    assert np.allclose(pb.diagrams.from_pyzx(there).array(), d.array(), atol=1e-6)
