@@ -189,6 +189,7 @@ def of_declaration(loaded: elaborate.Loaded, declared: Declared) -> Diagram:
     return Diagram(elaborate.diagram_graph(loaded, declared.name))
 
 
+KEPT = 1024  # diagrams of which a functor keeps the compiled function
 KEY = (Argument("shot_key", Array("int", (2,))),)
 
 
@@ -259,6 +260,8 @@ class Functor:
         which = (id(diagram.graph), reading, shots)
         if which not in self._made:
             graph = diagram.graph
+            while len(self._made) >= KEPT:
+                del self._made[next(iter(self._made))]
 
             def make(sizes: Mapping[str, int], trees: Mapping[str, Any]) -> Graph:
                 return elaborate.functor_graph(self.loaded, self.name, graph, reading, sizes, trees, shots)

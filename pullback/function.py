@@ -125,7 +125,7 @@ class Function(Compiled):
             if name in self.fixed and sizes.get(name, self.fixed[name]) != self.fixed[name]:
                 raise ArgumentError(f"`{name}` of `{self.name}` is {self.fixed[name]}, and an array says {sizes[name]}")
             if name not in self.fixed and name not in sizes:
-                raise ArgumentError(f"`{self.name}` needs `{name}: int`, and it was not given")
+                raise ArgumentError(f"`{self.name}` needs `{name}: {getattr(name, 'type', 'int')}`, and it was not given")
         return sizes | self.fixed
 
     def _specialized(self, params: dict, data: dict) -> Specialized:

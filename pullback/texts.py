@@ -11,6 +11,12 @@ from pullback.dsl.graphs import is_int
 from pullback.dsl.values import Declared
 
 
+class Known(str):
+    """The name of an argument that must be known before the run, with its type as it is written."""
+
+    type: str = "int"
+
+
 def texts(value: Any) -> bool:
     """Is this a text, or several?"""
     if hasattr(value, "dtype"):
@@ -43,4 +49,10 @@ def static_ints(declared: Declared) -> frozenset[str]:
     that decide a diagram."""
     static = static_names(declared)
     over = {p.name for clause in getattr(declared.node, "clauses", ()) if isinstance(clause, s.Over) for p in clause.parameters}
-    return frozenset(p.name for p in every_parameter(declared.node) if p.name in static and (is_int(p) or is_text(p))) - over
+    found = set()
+    for parameter in every_parameter(declared.node):
+        if parameter.name in static and parameter.name not in over and (is_int(parameter) or is_text(parameter)):
+            name = Known(parameter.name)
+            name.type = type_text(parameter) if is_text(parameter) else "int"
+            found.add(name)
+    return frozenset(found)
