@@ -29,7 +29,7 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Op:
     """kind: `pure` (a function of arrays), `choice`, `density`, `control` (has regions), `engine` (asks a
-    language model), `estimator` (made by passes).
+    language model), `estimator` (made by passes), `diagram` (joined by wires of object types).
 
     smooth: how the value depends on each argument (the last entry stands for all further ones).
     linear: groups of arguments; the op is jointly linear in each group with all others held fixed ("all": in all).
@@ -41,7 +41,7 @@ class Op:
     name: str
     lower: Callable[..., Any] | None = None
     infer: Callable[..., tuple] | None = None
-    kind: Literal["pure", "choice", "density", "control", "engine", "estimator"] = "pure"
+    kind: Literal["pure", "choice", "density", "control", "engine", "estimator", "diagram"] = "pure"
     smooth: tuple[Smoothness, ...] = ("smooth",)
     elementwise: bool = False
     linear: tuple[tuple[int, ...] | Literal["all"], ...] = ()

@@ -89,7 +89,31 @@ class Params:
         return hash(Params)
 
 
-Type = Union[Array, Params]
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An atom of a diagram's boundary: `n`, `n.r` (z = 1), `n.l` (z = −1), `qubit`, or `dim(3)`, a plain axis of a size.
+
+    A boundary is a tuple of atoms; (a·b).r = b.r·a.r.  `linear`: may not be copied.  What is `selfdual` has no other adjoint
+    than itself.
+    """
+
+    name: str
+    z: int = 0
+    linear: bool = False
+    selfdual: bool = False
+    size: Size | None = None
+
+    def turned(self, by: int) -> Object:
+        """The adjoint: `by` = 1 is `.r`, −1 is `.l`."""
+        return self if self.selfdual else replace(self, z=self.z + by)
+
+    def __str__(self) -> str:
+        name = f"dim({self.size})" if self.name == "dim" else self.name
+        return name + (".r" if self.z > 0 else ".l") * abs(self.z)
+
+
+
+Type = Union[Array, Params, Object]
 
 REAL, INT, BOOL, TEXT = Array("real"), Array("int"), Array("bool"), Array("text")
 
@@ -123,6 +147,14 @@ def same(a: Size, b: Size) -> bool | None:
         return bool(a == b) or (None if not known(a - b) else False)
     except Exception:  # JAX raises where a comparison is inconclusive
         return None
+
+
+def within(first: Size, last: Size, size: Size) -> bool:
+    """Is 0 ≤ first and last ≤ size, for certain?"""
+    try:
+        return bool(first >= 0) and bool(size - last >= 0)
+    except Exception:  # JAX raises where sizes don't decide
+        return False
 
 
 def same_shape(a: tuple, b: tuple) -> bool | None:

@@ -15,10 +15,10 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.ops.text import WORDS
 from pullback.compiler.type import Array, is_text, known, same_shape
+from pullback.dsl import diagrams
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Context, error, evaluates
 from pullback.dsl.matching import listed, spelling
-from pullback.dsl.refused import pending
 from pullback.dsl.values import Constant, describe, is_size, is_static
 
 OPS = {"+": op.add, "-": op.sub, "*": op.mul, "/": op.div, "//": op.floordiv, "%": op.mod, "@": op.matmul, "^": op.pow,
@@ -40,6 +40,8 @@ def negative(ctx: Context, node: s.Negative) -> Any:
     found = ctx.value(node.value)
     if is_static(found):
         return -found
+    if diagrams.concerns(found):
+        return diagrams.combined(ctx, "*", -1, found, node.value.span, node.span)
     if isinstance(found, Constant):
         return Constant(negated(found.value))
     (wire,) = ctx.writer.emit(op.neg, (ctx.wire(found, node.value.span, "what stands after `-`"),), span=node.span)
@@ -56,18 +58,19 @@ def chain(ctx: Context, node: s.Chain) -> Any:
     if operators <= {"and", "or"}:
         return logic(ctx, node, node.operators[0], node.operands)
     if ">>" in operators:
-        raise pending("diagrams", node.span)
+        return diagrams.composed(ctx, node)
     if operators == {"^"}:
         found = ctx.value(node.operands[-1])
         for at in range(len(node.operands) - 2, -1, -1):
             span = node.operands[at].span.to(node.span)
             found = binary(ctx, "^", ctx.value(node.operands[at]), found, node.operands[at].span, span)
         return found
-    if operators == {"+"} and len(node.operands) > 2:
-        return total(ctx, [(ctx.value(operand), operand.span) for operand in node.operands], node.span)
-    found = ctx.value(node.operands[0])
-    for sign, operand in zip(node.operators, node.operands[1:]):
-        found = binary(ctx, sign, found, ctx.value(operand), operand.span, node.operands[0].span.to(operand.span))
+    values = [ctx.value(operand) for operand in node.operands]
+    if operators == {"+"} and len(values) > 2 and not any(map(diagrams.concerns, values)):
+        return total(ctx, [(value, operand.span) for value, operand in zip(values, node.operands)], node.span)
+    found = values[0]
+    for sign, value, operand in zip(node.operators, values[1:], node.operands[1:]):
+        found = binary(ctx, sign, found, value, operand.span, node.operands[0].span.to(operand.span))
     return found
 
 
@@ -83,6 +86,8 @@ def total(ctx: Context, terms: list[tuple[Any, Span]], span: Span) -> Any:
 
 def binary(ctx: Context, sign: str, a: Any, b: Any, b_span: Span, span: Span) -> Any:
     """a ⊕ b."""
+    if diagrams.concerns(a) or diagrams.concerns(b):
+        return diagrams.combined(ctx, sign, a, b, b_span, span)
     if is_static(a) and is_static(b) and sign in PYTHON:
         found = folded(sign, a, b, span)
         if found is not None:

@@ -17,7 +17,8 @@ from pullback.dsl import texts
 from pullback.dsl.context import Binding, Context, Frame, error, evaluates
 from pullback.dsl.iteration import domain
 from pullback.dsl.rules import SUBSAMPLE, rule_of, split_subsample
-from pullback.dsl.values import Declared, describe
+from pullback.dsl.refused import pending
+from pullback.dsl.values import Declared, Diagram, describe
 
 # Functions that give the same whether two axes are reduced at once or one after the other.
 NESTED = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp", "any", "all", "logmeanexp"})
@@ -121,6 +122,8 @@ def combine(ctx: Context, node: s.Combine) -> Wire:
 @evaluates(s.Ruled)
 def ruled(ctx: Context, node: s.Ruled) -> Any:
     """`(e by r)`: the rule of the box whose value e is."""
+    if len(node.rules) == 1 and node.rules[0].name == "shift":
+        return by_shift(ctx, node)
     found = rule_of(ctx, node.rules, "value")
     start = len(ctx.writer.block.boxes)
     value = ctx.value(node.value)
@@ -146,6 +149,17 @@ def explained(ctx: Context, rule: Any, node: s.Rule) -> dict[str, Any]:
         raise error("name", f"`words` takes an extern, and `{rule.f}` is none", node.span,
                     help=f"`extern {rule.f}(reply: text, answer: text, value: real, way: int) -> text`")
     return {"explain": found.module.extern(rule.f)}
+
+
+def by_shift(ctx: Context, node: s.Ruled) -> Wire:
+    """`circuit(D) >> measure by shift`."""
+    from pullback.dsl.shifts import read_by_shift
+    value = ctx.value(node.value)
+    if not isinstance(value, Diagram):
+        raise error("kind", f"`shift` is the rule of a measured diagram, and this is {describe(value)}", node.rules[0].span)
+    if node.rules[0].arguments:
+        raise pending("shots", node.rules[0].span)
+    return read_by_shift(ctx, value, node.span)
 
 
 def of_derivatives(rule: Any, span: Span | None) -> Any:

@@ -11,6 +11,7 @@ from pullback.compiler.op import Op
 from pullback.compiler.source import Span
 from pullback.compiler.ops.text import WORDS
 from pullback.compiler.type import REAL, Array, is_text
+from pullback.dsl import diagram_functions, diagrams, functors, lexicons
 from pullback.dsl import syntax as s
 from pullback.dsl import texts
 from pullback.dsl.arithmetic import agree, applied
@@ -24,8 +25,8 @@ from pullback.dsl.models import bound, called, parameters, scored
 from pullback.dsl.modes import Sampling, Site
 from pullback.dsl.refused import pending
 from pullback.dsl.statements import NOTHING, run, targets
-from pullback.dsl.values import (WRONG, Asked, Builtin, Constant, Declared, Dist, Filled, Flat, Marginal, Model, Picked, Poisoned, Record,
-                                 Tuple, change, describe, is_size, is_static)
+from pullback.dsl.values import (WRONG, Asked, Builtin, Constant, Declared, Diagram, Dist, Filled, Flat, GateName, Marginal, Model, Picked,
+                                 Points, Poisoned, Record, Tuple, Ty, change, describe, is_size, is_static)
 
 Given = list[tuple[str | None, Any, Span]]
 
@@ -37,12 +38,16 @@ def call(ctx: Context, node: s.Call) -> Any:
         found = ctx.find(name)
         if found is WRONG:
             raise Poisoned
+        if (found is None or isinstance(found, Builtin)) and (made_here := diagram_functions.builtin(ctx, name, node)) is not None:
+            return made_here
         if found is None:
             return by_name(ctx, name, node)
         if isinstance(found, Builtin) and name == "logp":
             return logp(ctx, node)
     else:
         found = ctx.value(node.function)
+    if isinstance(found, (GateName, Diagram, Points, Ty)):
+        return diagrams.called(ctx, found, node)
     if isinstance(found, Declared):
         return call_declared(ctx, found, node.arguments, node.span)
     if isinstance(found, Builtin):
@@ -218,8 +223,12 @@ def call_declared(ctx: Context, declared: Declared, arguments: tuple[s.Argument,
             return extern(ctx, declared, parameters(ctx, declared, arguments, span), arguments, span)
         case "extern":
             raise pending("extern model", span)
-        case "diagram" | "box" | "functor" | "lexicon":
-            raise pending("diagrams", span)
+        case "diagram" | "box":
+            return diagrams.placed(ctx, declared, arguments, span)
+        case "functor":
+            return functors.applied(ctx, declared, arguments, span)
+        case "lexicon":
+            return lexicons.bound(ctx, declared, arguments, span)
     raise error("kind", f"{describe(declared)} can't be called", span)
 
 

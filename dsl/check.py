@@ -13,7 +13,7 @@ from pullback.compiler import distribution as library
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, near
 from pullback.dsl import syntax as s
-from pullback.dsl.context import BUILTINS
+from pullback.dsl.context import BUILTINS, DIAGRAM_FUNCTIONS
 from pullback.dsl.refused import CONSTRUCTS
 from pullback.dsl.texts import SOURCES
 from pullback.dsl.values import Declared
@@ -96,6 +96,8 @@ def names_read(node: Any) -> Iterator[s.Name]:
                 continue
             case s.Call(s.Name("flat"), _):
                 continue
+            case s.Call(s.Name(name), arguments) if name in DIAGRAM_FUNCTIONS:
+                todo += arguments
             case s.Assign(target) | s.Draw(target):
                 places = target if isinstance(target, tuple) else (target,)
                 todo += [index for place in places if isinstance(place, s.Index) for index in place.indices]
@@ -129,6 +131,10 @@ def static_names(declared: Declared) -> frozenset[str]:
     return frozenset(static)
 
 
+def is_text(parameter: s.Parameter) -> bool:
+    return isinstance(parameter.type, s.NamedType) and parameter.type.name == "text"
+
+
 def parameters_of(node: Any) -> list[s.Parameter]:
     """The parameters of a declaration; of a fit, what is given and what it is over."""
     if isinstance(node, s.Fit):
@@ -157,6 +163,8 @@ def needed(declared: Declared, node: Any) -> set[str]:
             return {name for size in sizes for name in read(size)}
         case s.Rule(_, arguments):
             return {name for argument in arguments for name in read(argument.value)}
+        case s.Call(s.Name("parse"), (s.Argument(None, sentence), *_)):
+            return read(sentence.value if isinstance(sentence, s.Index) else sentence)
         case s.Call(s.Name(name), arguments):
             return needed_by_call(declared, name, arguments)
     return set()
@@ -167,8 +175,10 @@ def needed_by_call(declared: Declared, name: str, arguments: tuple[s.Argument, .
     if isinstance(found, Declared) and isinstance(found.node, (s.Model, s.Objective, s.Function)) and found.node is not declared.node:
         inner = static_names(found) if not calls_itself(found) else set()
         names = [parameter.name for parameter in found.node.parameters]
-        return {word for at, argument in enumerate(arguments)
-                if (argument.name or (names[at] if at < len(names) else "")) in inner for word in read(argument.value)}
+        texts = {p.name for p in found.node.parameters if is_text(p)}
+        given = [(argument.name or (names[at] if at < len(names) else ""), argument.value) for at, argument in enumerate(arguments)]
+        return {word for place, value in given if place in inner
+                for word in read(value.value if place in texts and isinstance(value, s.Index) else value)}
     function = op.functions().get(name)
     if function is None:
         return set()

@@ -19,12 +19,13 @@ from pullback.compiler.ir import Wire
 from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Size, is_text
 from pullback.dsl import syntax as s
-from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Dist, Filled, Model, Poisoned, Record, describe, is_size,
-                                 is_static)
+from pullback.dsl.values import (WRONG, Builtin, Constant, Declared, Diagram, Dist, Filled, Model, Poisoned, Record, Sentences,
+                                 describe, is_size, is_static)
 from pullback.dsl.writer import Writer
 
 Path = tuple[tuple[str, ...], ...]  # the segments of an address; the first of each is its name, others mean it too
 BUILTINS = ("logp", "value", "len")
+DIAGRAM_FUNCTIONS = ("id", "cup", "cap", "swap", "spider", "bubble", "d", "double", "dim", "parse")
 EVALUATE: dict[type, Callable[["Context", Any], Any]] = {}
 
 
@@ -108,13 +109,15 @@ class Tape:
 
 @dataclass
 class Activation:
-    """mode: how `~` is answered here (`choices.py`), None where there is none.  `closed`: names of blocks that ended."""
+    """mode: how `~` is answered here (`choices.py`), None where there is none.  `closed`: names of blocks that ended.
+    `board`: of a diagram, the boxes that its block has put on wires."""
 
     declared: Declared | None
     kind: str
     mode: Any = None
     counts: dict[str, int] = field(default_factory=dict)
     closed: dict[str, tuple[str, Span | None]] = field(default_factory=dict)
+    board: Any = None
     drawn: frozenset[str] = frozenset()
 
 
@@ -230,6 +233,13 @@ class Context:
                 return self.wire(whole(self, value, span), span, what)
             case Record() if value.model and value.value is not None:
                 return self.wire(value.value, span, what)
+            case Diagram() | Declared("box" | "diagram"):
+                from pullback.dsl.diagrams import as_diagram
+                from pullback.dsl.reading import read
+                return read(self, Diagram(as_diagram(self, value, span)), span, what)
+            case Sentences():
+                from pullback.dsl.lexicons import read_sentences
+                return read_sentences(self, value)
         if value is WRONG:
             raise Poisoned
         if is_static(value):

@@ -19,17 +19,14 @@ from typing import Any, Callable, Mapping
 from pullback.compiler.diagnostic import Diagnostic, ProgramError, Reported
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source
-from pullback.dsl import arithmetic, arrays, calls, choices, conditional, records, texts  # noqa: F401  (they fill the table)
+from pullback.dsl import arithmetic, arrays, calls, choices, conditional, loaded_diagrams, records, texts  # noqa: F401  (they fill the table)
 from pullback.dsl.check import check_names
 from pullback.dsl.context import Work
 from pullback.dsl.fits import FitPlan, fit_plan_of
 from pullback.dsl.graphs import density_graph, objective_graph_of, sample_graph
-from pullback.dsl.names import KINDS, Loader, Module, headed
-from pullback.dsl.refused import CONSTRUCTS
+from pullback.dsl.names import Loader, Module, headed
 from pullback.dsl.settings import with_rules  # noqa: F401
 from pullback.dsl.values import Declared, Poisoned, Undetermined
-
-PENDING = ("diagram", "functor", "lexicon", "box", "type")
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,6 @@ def absent(declared: Declared) -> Diagnostic:
 
 def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) -> list[Diagnostic]:
     """What is wrong with a declaration for every size."""
-    if declared.kind in PENDING:
-        return [Diagnostic("pending", f"{CONSTRUCTS['diagrams']} can't be compiled yet", headed(declared.node.span),
-                           "this version of Pullback does not know them")]
     found = check_names(declared)
     if found:
         return found
@@ -121,6 +115,8 @@ def checked(loader: Loader, declared: Declared, undetermined: dict[str, str]) ->
                 declared.module.network(declared)
             case "fit":
                 fit_plan_of(declared, work)
+            case "type" | "box" | "diagram" | "functor" | "lexicon":
+                return loaded_diagrams.checked(declared, work)
     except Undetermined as reason:
         undetermined[declared.name] = str(reason)
     except Poisoned:
@@ -179,11 +175,34 @@ def fit_plan(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = None,
     return fit_plan_of(declared, Work(loaded.loader.is_library), sizes or {}, shapes or {}, loaded)
 
 
+@told
+def diagram_graph(loaded: Loaded, name: str, sizes: Mapping[str, int] | None = None) -> Graph:
+    """A diagram, or a box as a diagram: inputs are its numbers, then its domain; outputs its codomain."""
+    found = loaded.find(name)
+    return loaded_diagrams.diagram_graph(found, Work(loaded.loader.is_library), sizes or {})
+
+
+@told
+def functor_graph(loaded: Loaded | None, name: str, diagram: Graph, reading: str = "array", sizes: Mapping[str, int] | None = None,
+                  shapes: Mapping[str, Any] | None = None, shots: int | None = None) -> Graph:
+    """The image of a diagram under a functor as a graph; reading: `array`, `double` and `shots` (arrays too), or `image` (a
+    diagram).
+
+    Inputs: the diagram's numbers, then the functor's parameters.  Without a program the diagram is its own image."""
+    declared = wanted(loaded, name, "functor") if loaded is not None else None
+    work = Work(loaded.loader.is_library) if loaded is not None else Work()
+    return loaded_diagrams.functor_graph(declared, work, diagram, reading, sizes or {}, shapes or {}, shots)
+
+
+@told
+def sentence_graph(loaded: Loaded, name: str, text: str) -> Graph:
+    """The diagram of a sentence; its inputs are the lexicon's arrays."""
+    declared = wanted(loaded, name, "lexicon")
+    return loaded_diagrams.sentence_graph(declared, Work(loaded.loader.is_library), text)
+
+
 def wanted(loaded: Loaded, name: str, kind: str) -> Declared:
     found = loaded.find(name)
     if found is None or found.kind != kind:
         raise KeyError(f"there is no {kind} `{name}` in this program")
     return found
-
-
-assert set(PENDING) <= set(KINDS.values())

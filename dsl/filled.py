@@ -21,7 +21,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl.context import Again, Binding, Context, Frame, error, evaluates
 from pullback.dsl.pieces import added, holding, negative, once, whole
 from pullback.dsl.refused import pending
-from pullback.dsl.values import (WRONG, Constant, Filled, Piece, Poisoned, Record, Tuple, describe, is_size)
+from pullback.dsl.values import (WRONG, Constant, Filled, Sentence, Piece, Poisoned, Record, Tuple, describe, is_size)
 
 # ---------------------------------------------------------------- names and indices
 
@@ -114,6 +114,8 @@ def indexed(ctx: Context, base: Any, places: list[Any], span: Span) -> Any:
             if not 0 <= places[0] < len(items):
                 raise error("index", f"a tuple of {len(items)} has no item {places[0]}", span)
             return indexed(ctx, items[places[0]], places[1:], span)
+        case Tuple(items) if isinstance(places[0], Wire) and len(places) == 1 and all(isinstance(item, str) for item in items):
+            return Sentence(items, places[0])
         case Constant(items) if known(places[0]) and isinstance(items, tuple):
             if not 0 <= places[0] < len(items):
                 raise error("index", f"index {places[0]} is outside of 0..{len(items)}", span)

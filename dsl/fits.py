@@ -23,6 +23,7 @@ from pullback.dsl.check import static_names
 from pullback.dsl.context import Binding, Context, Work, error
 from pullback.dsl.graphs import finished, inputs_of, top
 from pullback.dsl.join import lifted
+from pullback.dsl.lexicons import start
 from pullback.dsl.matching import declared as type_of
 from pullback.dsl.matching import listed, type_of as type_of_number
 from pullback.dsl.names import headed
@@ -36,13 +37,13 @@ SCORING = ("choose", "pareto")  # optimizers of texts that compare values of the
 
 @dataclass(frozen=True)
 class NetworkStart:
-    """`decoder.init`."""
+    """`decoder.init`, and that of a lexicon."""
 
     declared: Declared
 
     @property
-    def record(self) -> Network:
-        return self.declared.module.network(self.declared)
+    def record(self) -> Any:
+        return start(self.declared, Work()) if self.declared.kind == "lexicon" else self.declared.module.network(self.declared)
 
 
 @dataclass(frozen=True)

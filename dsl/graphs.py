@@ -13,7 +13,7 @@ from pullback.compiler.type import Params, symbol
 from pullback.dsl import estimates
 from pullback.dsl import syntax as s
 from pullback.dsl.calls import objective_body
-from pullback.dsl.check import static_names
+from pullback.dsl.check import is_text, static_names
 from pullback.dsl.context import Activation, Binding, Context, Scope, Work, error
 from pullback.dsl.matching import Kind, RecordOf, TupleOf, declared as type_of, fitted
 from pullback.dsl.models import density, enter, marginal, returned_of, trace_of, unfolded
@@ -39,6 +39,8 @@ def inputs_of(ctx: Context, found: Declared, parameters: tuple[s.Parameter, ...]
             value = fitted(ctx, parameter.type, argument(ctx, arguments[name], loaded), parameter.span, f"`{name}`")
         elif name in static and is_int(parameter):
             value = symbol(name) if name not in sizes else sizes[name]
+        elif name in static and is_text(parameter):
+            value = texts(ctx, parameter, sizes)
         elif parameter.default is not None and name not in shapes:
             value = fitted(ctx, parameter.type, ctx.value(parameter.default), parameter.span, f"`{name}`")
         else:
@@ -52,6 +54,14 @@ def inputs_of(ctx: Context, found: Declared, parameters: tuple[s.Parameter, ...]
 def is_int(parameter: s.Parameter) -> bool:
     return parameter.type is None or isinstance(parameter.type, s.NamedType) and parameter.type.name in ("int", "natural") \
         and not parameter.type.sizes
+
+
+def texts(ctx: Context, parameter: s.Parameter, sizes: Mapping[str, Any]) -> Any:
+    """Texts that decide a diagram: they are known before the run."""
+    given = sizes.get(parameter.name)
+    if given is None:
+        raise Undetermined(f"what `{parameter.name}` says")
+    return fitted(ctx, parameter.type, given if isinstance(given, str) else Tuple(tuple(given)), parameter.span, f"`{parameter.name}`")
 
 
 def argument(ctx: Context, given: Any, loaded: Any) -> Any:

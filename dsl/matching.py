@@ -20,7 +20,7 @@ from pullback.compiler.type import (EVENT_RANK, TEXT, Array, Constraint, Params,
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.refused import pending
-from pullback.dsl.values import (WRONG, Constant, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, Tuple,
+from pullback.dsl.values import (WRONG, Constant, Declared, Dist, Flat, Marginal, Model, Poisoned, Record, Sentence, Tuple,
                                  Undetermined, describe, is_size, is_static)
 
 KINDS = ("real", "complex", "int", "bool", "text")
@@ -137,11 +137,24 @@ def fitted(ctx: Context, node: s.Type | None, value: Any, span: Span | None, wha
             if not isinstance(value, Tuple) or len(value.items) != len(items):
                 raise error("type", f"{what} is a tuple of {len(items)}, and this is {describe(value)}", span)
             return Tuple(tuple(fitted(ctx, item, given, span, what) for item, given in zip(items, value.items)))
+        case s.NamedType("text") if isinstance(value, Sentence) or isinstance(value, Tuple) and all(
+                isinstance(item, str) for item in value.items):
+            return fitted_texts(ctx, node, value, span, what)
         case s.NamedType(name):
             if name in OTHERS and name != "params":
                 return fitted_kind(ctx, name, value, span, what, node)
             return fitted_array(ctx, node, value, span, what)
     raise pending("diagrams", node.span)
+
+
+def fitted_texts(ctx: Context, node: s.NamedType, value: Any, span: Span | None, what: str) -> Any:
+    """Texts that are known: one, or as many as a size says."""
+    if len(node.sizes) != isinstance(value, Tuple):
+        raise error("size", f"{what} is a `{node.span.text}`, and this is {describe(value)}", span)
+    for index in node.sizes:
+        met(ctx, index, len(value.items), lambda expected: error(
+            "size", f"{what} is a `{node.span.text}` with `{index.span.text}` = {expected}, and this is {describe(value)}", span))
+    return value
 
 
 def fitted_kind(ctx: Context, name: str, value: Any, span: Span | None, what: str, node: Any) -> Any:

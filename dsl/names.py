@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping
 
+from pullback.compiler import gate
 from pullback.compiler.diagnostic import Diagnostic, ProgramError, Reported, near
 from pullback.compiler.source import Source, Span
 from pullback.dsl import syntax as s
@@ -18,12 +19,13 @@ from pullback.dsl.context import Activation, Context, Scope, Work, error
 from pullback.dsl.matching import fitted
 from pullback.dsl.parse import parse
 from pullback.dsl.refused import pending
-from pullback.dsl.values import WRONG, Declared
+from pullback.dsl.values import WRONG, Declared, GateName, Ty
 
 KINDS = {s.Model: "model", s.Objective: "objective", s.Function: "function", s.Network: "network", s.Extern: "extern",
          s.Fit: "fit", s.BoxDeclaration: "box", s.Diagram: "diagram", s.Functor: "functor", s.Lexicon: "lexicon",
          s.ObjectTypes: "type"}
 RESERVED = "pullback"
+GATE_TYPES = {"qubit": gate.QUBIT, "bit": gate.BIT}
 
 
 class Module:
@@ -148,7 +150,9 @@ class Loader:
 
     # ---- imports
 
-    def imported(self, module: Module, path: tuple[str, ...], name: s.Name, span: Span) -> Declared:
+    def imported(self, module: Module, path: tuple[str, ...], name: s.Name, span: Span) -> Any:
+        if path == (RESERVED, "gates"):
+            return gate_named(name)
         file, root = self.file(module, path, name, span)
         target = self.read(file, root, span)
         found = target.declared.get(name.name)
@@ -161,8 +165,8 @@ class Loader:
         """The file that an import means, and the folder that it must lie in."""
         if path[0] == RESERVED:
             root, parts = self.library, path[1:]
-            if parts and parts[0] in ("gates", "diagrams", "words", "text"):
-                raise pending("diagrams" if parts[0] != "text" else "text", span)
+            if parts and parts[0] in ("words", "text"):
+                raise pending("text", span)
             if not parts or not root.joinpath(*parts).is_dir() and not root.joinpath(*parts).with_suffix(".pbk").is_file():
                 offered = shown(sorted(folder.name for folder in root.iterdir() if any(folder.glob("*.pbk"))))
                 raise error("name", f"the library has no `{'.'.join(path)}`", span, help=f"it has {offered}")
@@ -206,6 +210,17 @@ class Loader:
     def offered(self, file: Path, root: Path) -> str:
         beside: Iterable[str] = [path.stem for path in root.rglob("*.pbk")][:500] if root.is_dir() else []
         return near(file.stem, beside)
+
+
+def gate_named(name: s.Name) -> GateName | Ty:
+    """What `from pullback.gates import …` means."""
+    if name.name in GATE_TYPES:
+        return Ty((GATE_TYPES[name.name],))
+    offered = [*gate.gates(), *GATE_TYPES, "iqp"]
+    if name.name not in offered:
+        raise error("name", f"`pullback.gates` has no `{name.name}`", name.span, help=near(name.name, offered) or (
+            f"it has {shown(offered)}"))
+    return GateName(name.name)
 
 
 def relative(file: Path, root: Path) -> str:

@@ -7,6 +7,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
 from pullback.compiler.type import Array, Params
+from pullback.dsl import diagrams
 from pullback.dsl import syntax as s
 from pullback.dsl.arithmetic import agree
 from pullback.dsl.context import Context, error, evaluates
@@ -67,6 +68,8 @@ def dot(ctx: Context, node: s.Dot) -> Any:
         case Filled():
             from pullback.dsl.pieces import whole
             base = whole(ctx, base, node.span)
+    if diagrams.concerns(base):
+        return diagrams.field(ctx, base, node)
     match base:
         case Record(fields):
             if node.field not in fields:
@@ -78,7 +81,7 @@ def dot(ctx: Context, node: s.Dot) -> Any:
             return fields[node.field]
         case Wire(_, Params() as params):
             return leaf(ctx, base, params, node)
-        case Declared("network") if node.field == "init":
+        case Declared("network" | "lexicon") if node.field == "init":
             from pullback.dsl.fits import NetworkStart
             return NetworkStart(base)
         case Wire(_, Array()) if node.field in ("T", "transpose"):

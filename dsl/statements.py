@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 from pullback.compiler.diagnostic import Reported
 from pullback.compiler.source import Span
+from pullback.dsl import diagrams
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Binding, Context, error
 from pullback.dsl.filled import entries, fill
@@ -101,6 +102,8 @@ def assign(ctx: Context, node: s.Assign) -> Any:
         case s.Index(s.Name(name), indices):
             fill(ctx, name, entries(ctx, indices), value, target.span, "assigned")
         case tuple():
+            if diagrams.concerns(value):
+                value = Tuple(tuple(diagrams.unpacked(ctx, value, node.value.span)))
             if not isinstance(value, Tuple) or len(value.items) != len(target):
                 raise error("type", f"{len(target)} names stand for a tuple of {len(target)}, and this is {describe(value)}",
                             node.value.span)

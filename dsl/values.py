@@ -8,7 +8,8 @@ A value is known before the run, or a wire, or built of values:
     Record, Tuple                               values side by side; a trace is a Record that may carry a return value
     Filled                                      an array that is being filled by index
     Dist, Flat, Model, Marginal                 what may stand after `~`
-    Declared, Builtin                           what may be called
+    Ty, Diagram, Points                         a boundary, a diagram, wires of a diagram that is being drawn by names
+    Declared, Builtin, GateName                 what may be called
 
 The graph is first order: everything here but wires is gone when it is done.
 """
@@ -18,9 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterator, Mapping
 
 from pullback.compiler.diagnostic import an
-from pullback.compiler.ir import Wire
+from pullback.compiler.diagrams.build import numbers, renamed, shown, signature
+from pullback.compiler.ir import Graph, Wire
 from pullback.compiler.source import Span
-from pullback.compiler.type import Array, Constraint, Params, Size, is_text
+from pullback.compiler.type import Array, Constraint, Object, Params, Size, is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,64 @@ class Builtin:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class GateName:
+    """A gate of `pullback.gates`, without its arguments."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ty:
+    """A boundary: `n.r * s`."""
+
+    atoms: tuple[Object, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diagram:
+    """A diagram of object wires; the numbers that its boxes read are wires of the graph that is being written.  `image`: a
+    functor gave it, so that it is an array where arithmetic is done with it."""
+
+    graph: Graph
+    span: Span | None = None
+    image: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Wires of the diagram that is being drawn by names."""
+
+    wires: tuple[Wire, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A lexicon with its parameters: `mc(w)`."""
+
+    declared: Declared
+    parameters: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sentence:
+    """`words[i]`: one of known texts, by an index that is not known before the run."""
+
+    texts: tuple[str, ...]
+    index: Wire
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sentences:
+    """The diagram of one of known sentences; `changes`: what was done to it since it was parsed, each Graph → Graph."""
+
+    words: Words
+    picked: Sentence
+    changes: tuple[Callable[[Graph], Graph], ...] = ()
+    span: Span | None = None
+
+
 class Wrong:
     """In place of a value that could not be had; it was reported, and nothing more is said of what reads it."""
 
@@ -213,6 +273,10 @@ def leaves(value: Any) -> list[Wire]:
             return leaves(value.model) + leaves(value.given)
         case Marginal():
             return leaves(value.model)
+        case Diagram(graph):
+            return list(numbers(graph))
+        case Words(_, parameters):
+            return leaves(parameters)
     return []
 
 
@@ -236,6 +300,10 @@ def rebuild(value: Any, wires: Iterator[Wire]) -> Any:
             return replace(value, model=rebuild(value.model, wires), given=rebuild(value.given, wires))
         case Marginal():
             return replace(value, model=rebuild(value.model, wires))
+        case Diagram(graph):
+            return replace(value, graph=renamed(graph, {wire: next(wires) for wire in numbers(graph)}))
+        case Words(_, parameters):
+            return replace(value, parameters=rebuild(parameters, wires))
     return value
 
 
@@ -305,6 +373,20 @@ def describe(value: Any) -> str:
             return f"the {kind} `{name}`"
         case Builtin(name):
             return f"the function `{name}`"
+        case GateName(name):
+            return f"the gate `{name}`"
+        case Ty(atoms):
+            return f"the type `{shown(atoms)}`"
+        case Diagram(graph):
+            return f"a diagram `{signature(graph)}`"
+        case Points(wires):
+            return f"the wire `{shown(wire.type for wire in wires)}`" if wires else "no wire"
+        case Words(found):
+            return f"the lexicon `{found.name}`"
+        case Sentence(texts):
+            return f"one of {len(texts)} texts"
+        case Sentences():
+            return "the diagram of a sentence"
     if is_static(value):
         return f"the number {value}"
     return "no value"

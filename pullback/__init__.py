@@ -45,7 +45,7 @@ PUBLIC = {
     "rule": "pullback.compiler.rule",
     "variance": "pullback.tune",
 }
-MODULES = frozenset({"engines", "testing"})
+MODULES = frozenset({"diagrams", "engines", "testing"})
 
 __all__ = sorted([*PUBLIC, *MODULES])
 

@@ -108,13 +108,23 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def draw(arguments: argparse.Namespace) -> int:
     from pullback import outputs
     from pullback.backends.draw import page
-    program, declared = target(arguments, ["fits", "objectives", "models"])
-    found, output = compiled(declared, arguments), Path(arguments.output or "")
-    if arguments.output is None:
-        print(found.graph(arguments.stage or "ir"))
-        return 0
+    from pullback.diagram import Diagram
+    program, declared = target(arguments, ["fits", "objectives", "models", "diagrams"])
+    output = Path(arguments.output or "")
+    if isinstance(declared, Diagram):
+        found: Any = None
+        if arguments.output is None:
+            print(declared.declaration)
+            return 0
+    else:
+        found = compiled(declared, arguments)
+        if arguments.output is None:
+            print(found.graph(arguments.stage or "ir"))
+            return 0
     try:
-        if output.suffix == ".html" and arguments.stage is None:
+        if isinstance(declared, Diagram):
+            output = outputs.drawn(declared.draw(), output)
+        elif output.suffix == ".html" and arguments.stage is None:
             write_text(output, page({stage: found.graph(stage) for stage in found.named_stages}, program.source))
         else:
             output = outputs.drawn(found.graph(arguments.stage or "ir"), output)

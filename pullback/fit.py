@@ -27,7 +27,7 @@ from pullback.dsl.fits import FitPlan, Parameter
 from pullback.dsl.values import Declared, Undetermined
 from pullback.function import Estimate, Function, estimate
 from pullback.objective import refuse_mesh, unestimated
-from pullback.texts import given_of, static_ints
+from pullback.texts import frozen, given_of, static_ints, texts
 
 SETTINGS = ("particles", "steps", "rules", "allow_biased", "mesh", "engine")
 
@@ -137,7 +137,9 @@ class Fit:
 
         There is one plan for each set of sizes and settings, so that a second run compiles nothing.
         """
-        function, arrays = self._compiled(settings).known(data)
+        known = static_ints(self.declared)
+        sentences = {name: frozen(value) for name, value in data.items() if name in known and texts(value)}
+        function, arrays = self._compiled({**settings, **sentences}).known(data)
         arrays, sizes = self._fitted(function, arrays)
         which = (steps, repr(sorted(settings.items(), key=str)), repr(sorted(sizes.items())), jax.config.jax_enable_x64)
         if which not in self._plans:

@@ -17,6 +17,7 @@ from pullback.backends.xla.locate import locate
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, near
 from pullback.compiler.ir import Graph
 from pullback.compiler.source import Source, Span
+from pullback.texts import frozen, texts
 
 Make = Callable[[Mapping[str, int], Mapping[str, Any]], Graph]
 
@@ -111,7 +112,9 @@ class Function(Compiled):
         return type(self)(self.name, self.make, self.arguments, statics=self.statics, fixed=fixed, source=self.source,
                           particles=self.particles, allow_biased=self.allow_biased, parameters=self.parameters)
 
-    def _int(self, name: str, value: Any) -> int:
+    def _int(self, name: str, value: Any) -> Any:
+        if texts(value):
+            return frozen(value)
         if isinstance(value, jax.core.Tracer):
             raise ArgumentError(f"`{name}: int` of `{self.name}` must be known before the run; inside `jit` it is not: give it "
                                 f"to `compile({name} = …)`")
@@ -125,7 +128,7 @@ class Function(Compiled):
             if name in self.fixed and sizes.get(name, self.fixed[name]) != self.fixed[name]:
                 raise ArgumentError(f"`{name}` of `{self.name}` is {self.fixed[name]}, and an array says {sizes[name]}")
             if name not in self.fixed and name not in sizes:
-                raise ArgumentError(f"`{self.name}` needs `{name}: int`, and it was not given")
+                raise ArgumentError(f"`{self.name}` needs `{name}: {getattr(name, 'type', 'int')}`, and it was not given")
         return sizes | self.fixed
 
     def _specialized(self, params: dict, data: dict) -> Specialized:

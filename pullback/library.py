@@ -7,9 +7,10 @@ ERRORS = Path(__file__).parent / "errors"
 
 
 def open_library() -> None:
-    """Let rules, distributions, layers and optimizers be found by their names in `pullback.stdlib`."""
-    from pullback.compiler import distribution, network, optimizer, rule
+    """Let rules, distributions, gates, layers and optimizers be found by their names in `pullback.stdlib`."""
+    from pullback.compiler import distribution, gate, network, optimizer, rule
     distribution.library("pullback.stdlib.distributions")
+    gate.library("pullback.stdlib.gates")
     network.library("pullback.stdlib.networks")
     optimizer.library("pullback.stdlib.optimizers")
     rule.library("pullback.stdlib.rules")

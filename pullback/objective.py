@@ -13,7 +13,7 @@ from pullback.dsl import elaborate
 from pullback.dsl.values import Declared, Undetermined
 from pullback.function import Estimate, Function, estimate
 from pullback.model import Model
-from pullback.texts import parameters_of, static_ints
+from pullback.texts import frozen, parameters_of, static_ints
 
 OPTIONS = ("particles", "rules", "allow_biased", "mesh", "engine")
 
@@ -50,7 +50,7 @@ class Objective:
                 raise ArgumentError(Diagnostic("argument", f"`{self.name}` has no argument `{name}`",
                                                self.declared.node.span, help=near(name, [*self.parameters, *OPTIONS])))
         statics = static_ints(self.declared)
-        fixed = {name: int(value) for name, value in known.items() if name in statics}
+        fixed = {name: frozen(value) for name, value in known.items() if name in statics}
         arguments = {name: named(value) for name, value in known.items() if name not in statics}
 
         def make(sizes: Mapping[str, int], shapes: Mapping[str, Any]) -> Graph:

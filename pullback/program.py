@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Mapping
 from pullback import library
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, ProgramError, near
 from pullback.compiler.source import Source
+from pullback.diagram import Functor, Lexicon, of_declaration
 from pullback.dsl import elaborate
 from pullback.dsl import syntax as s
 from pullback.dsl.parse import parse
@@ -19,7 +20,8 @@ from pullback.objective import Objective
 
 library.open_library()
 
-KINDS = {"model": Model, "objective": Objective, "fit": Fit, "network": Network}
+KINDS = {"model": Model, "objective": Objective, "fit": Fit, "network": Network, "diagram": of_declaration, "box": of_declaration,
+         "functor": Functor, "lexicon": Lexicon}
 
 
 def load(path: str | Path, **externs: Callable[..., Any]) -> Program:

@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[1]
 FLOOR = {"compiler": 0, "dsl": 1, "backends": 1, "stdlib": 1, "pullback": 2}
 SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 RANK = {name: rank for rank, names in enumerate([
-    ["source"], ["diagnostic", "type", "criticism", "engine"], ["ir"],
+    ["source"], ["diagnostic", "type", "criticism", "engine"], ["ir", "einsum", "gate"],
     ["op", "distribution", "rule", "constraint", "choice", "schedule", "optimizer", "contract", "predicate", "case", "first_order",
      "proposal"],
     ["revision"],
-    ["network", "ops"], ["notation"], ["analyses"], ["weight"], ["forward"], ["passes"], ["ledger"], ["pipeline"]]) for name in names}
+    ["network", "ops"], ["diagrams"], ["notation"], ["analyses"], ["weight"], ["forward"], ["passes"], ["ledger"], ["pipeline"]]) for name in names}
 LISTS = {"dsl/syntax.py"}  # one form of the language after another: no shorter for being two files
 
 

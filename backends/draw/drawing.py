@@ -70,6 +70,10 @@ class Drawing:
     def png(self, theme: str = "light", dpi: int = 96) -> bytes:
         return render(themed(self.dot, theme), "png", dpi)
 
+    def rendered(self, format: str, theme: str, dpi: int) -> bytes:
+        """The picture in a format that Graphviz writes."""
+        return render(themed(self.dot, theme), format, dpi)
+
     def html(self) -> str:
         """A page of its own; `page` puts several stages on one."""
         from pullback.backends.draw.html import page
@@ -89,7 +93,7 @@ class Drawing:
                 case ".html":
                     content = self.html()
                 case _:
-                    content = render(themed(self.dot, theme or "light"), path.suffix[1:], dpi)
+                    content = self.rendered(path.suffix[1:], theme or "light", dpi)
         except NoRenderer:
             there = path.with_suffix(".dot")
             there.write_text(self.dot, encoding="utf-8")

@@ -16,12 +16,12 @@ class NoRenderer(RuntimeError):
         super().__init__(message)
 
 
-def render(dot: str, format: str = "svg", dpi: int = 96) -> bytes:
-    """The picture that Graphviz makes of DOT text (`svg`, `png`, `pdf`)."""
+def render(dot: str, format: str = "svg", dpi: int = 96, pinned: bool = False) -> bytes:
+    """The picture that Graphviz makes of DOT text (`svg`, `png`, `pdf`).  pinned: every place is given in it."""
     scale = [] if format == "svg" else [f"-Gdpi={dpi}"]
     program = shutil.which("dot")
     if program is not None:
-        done = subprocess.run([program, f"-T{format}", *scale], input=dot.encode(), capture_output=True, check=False)
+        done = subprocess.run([program, *(["-Kneato", "-n2"] if pinned else []), f"-T{format}", *scale], input=dot.encode(), capture_output=True, check=False)
         if done.returncode or not done.stdout:
             raise RuntimeError(f"dot failed: {done.stderr.decode(errors='replace').strip()}")
         if done.stderr.strip():
@@ -31,7 +31,7 @@ def render(dot: str, format: str = "svg", dpi: int = 96) -> bytes:
         import pygraphviz
     except ImportError:
         raise NoRenderer from None
-    return pygraphviz.AGraph(string=dot).draw(prog="dot", format=format, args=" ".join(scale))
+    return pygraphviz.AGraph(string=dot).draw(prog="nop2" if pinned else "dot", format=format, args=" ".join(scale))
 
 
 def available() -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Sequence
 import jax
 import jax.numpy as jnp
 
+from pullback.compiler.einsum import einsum as contraction_of
 from pullback.compiler.ir import Axis, Box, canonical
 
 Factor = tuple[Any, tuple[Axis, ...]]
@@ -53,17 +54,12 @@ def centered(weight: Factor, axis: Axis) -> Factor:
 
 def einsum(factors: Sequence[Factor], keep: Sequence[Axis]) -> Any:
     """Σ over all axes but `keep` of the product of the factors."""
-    label = {axis: i for i, axis in enumerate(canonical(a for _, have in factors for a in have))}
-    if len(factors) == 1:
-        array, have = factors[0]
-        array = array.sum(tuple(i for i, axis in enumerate(have) if axis not in keep))
-        left = [axis for axis in have if axis in keep]
-        return jnp.transpose(array, [left.index(axis) for axis in keep])
-    operands: list[Any] = []
-    for array, have in factors:
-        operands += [array, [label[axis] for axis in have]]
-    return jnp.einsum(*operands, [label[axis] for axis in keep], optimize="optimal" if len(factors) < 5 else "greedy",
-                      precision="highest")
+    if len(factors) > 1:
+        return contraction_of(factors, keep)
+    array, have = factors[0]
+    array = array.sum(tuple(i for i, axis in enumerate(have) if axis not in keep))
+    left = [axis for axis in have if axis in keep]
+    return jnp.transpose(array, [left.index(axis) for axis in keep])
 
 
 def contract(box: Box, arrays: list[Factor]) -> Any:

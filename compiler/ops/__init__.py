@@ -10,14 +10,15 @@ import math
 from typing import Mapping
 
 from pullback.compiler.op import OPS, Op
-from pullback.compiler.ops import arithmetic, arrays, control, elementwise, estimator, linalg, random, text  # noqa: F401
+from pullback.compiler.ops import arithmetic, arrays, control, diagram, elementwise, estimator, linalg, random, text  # noqa: F401
 
 CONSTANTS: Mapping[str, float] = {
     "pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "euler_gamma": 0.5772156649015329}
 
 UNNAMED = frozenset({
     "constant", "add", "sub", "mul", "div", "floordiv", "mod", "neg", "lt", "le", "gt", "ge", "eq", "ne", "and", "or",
-    "not", "index", "reduce", "combine", "field", "network", "extern", "format", "spell", "same"})
+    "not", "index", "reduce", "combine", "field", "network", "extern", "format", "spell", "same", "gate_array", "contraction",
+    "table", "jacobian", "elementwise_derivative", "shifted"})
 ALIASES: Mapping[str, str] = {
     "absolute": "abs", "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "floor_divide": "floordiv", "mod": "mod", "remainder": "mod", "negative": "neg", "power": "pow", "amax": "max",

@@ -16,7 +16,7 @@ from pullback.compiler import ops as op
 from pullback.compiler.ir import Axis, Box, Graph, Names, Wire, canonical, closed
 from pullback.compiler.analyses.align import aligned
 from pullback.compiler.analyses.host import costly, sampled
-from pullback.compiler.type import Array, known, ratio, same
+from pullback.compiler.type import Array, known, ratio, same, within
 
 
 def loops(graph: Graph) -> Graph:
@@ -284,8 +284,7 @@ class Opening:
                         and self.stacked.get(array, (None, None))[1] == axis:
                     array, moved = self.stacked[array][0], True
                     continue
-                if axis is not None and first is not None and axis not in array.axes and self.within(
-                        array.type.shape[position], first, axis):
+                if axis is not None and first is not None and axis not in array.axes and within(first, first + axis.size, array.type.shape[position]):
                     array, moved = self.spread(array, axis, position, first), True
                     continue
                 rest.append(at)
@@ -307,18 +306,6 @@ class Opening:
         self.boxes.append(replace(box, inputs=(array, *rest), outputs=(output,),
                                   attributes={**box.attributes, "pattern": tuple(remaining)}))
         self.bind(output, output)
-
-    def within(self, size, first: int, axis: Axis) -> bool:
-        """Is first … first + size of the axis inside the dimension, for certain?"""
-        if first < 0:
-            return False
-        room = size - first - axis.size
-        if known(room):
-            return room >= 0
-        try:
-            return bool(room >= 0)
-        except Exception:  # JAX raises where sizes don't decide
-            return False
 
     def branch(self, box: Box) -> None:
         condition = self.look(box.inputs[0])

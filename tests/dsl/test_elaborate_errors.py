@@ -75,7 +75,7 @@ MODELS = """
     # not there yet
     ("model m():\n    x ~ normal(0, 1) by shift\n", "pending", "the rule `shift`", "2:25"),
     ("objective o(): return argmin v from 0.0: v^2\n", "pending", "`argmin`", "1:23"),
-    ("box Alice: -> n\n", "pending", "diagrams", "1:1"),
+    ("box Alice: -> n\n", "name", "nothing above is called `n`", "1:15"),
     # addresses
     ("model m():\n    x ~ normal(0, 1)\nobjective o():\n    t ~ m() with {t.y: enum}\n    return t.x\n", "address",
      "no choice is called `t.y`", "4:19"),

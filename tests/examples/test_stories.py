@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 STORIES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/*.pbk"))
 PICTURES = {"air": {"found"}, "cone": {"cone"}, "gridworld": set(), "hmm": {"times"}, "iwae": {"samples"},
-            "logistic": {"weights"}, "mixture": {"kinds"}, "prompt": set(), "sentiment": set(), "state_space": {"level"},
+            "logistic": {"weights"}, "mixture": {"kinds"}, "prompt": set(), "qnlp": {"sentence"}, "sentiment": set(), "state_space": {"level"},
             "vae": {"reconstructions", "samples"}, "vae_categorical": {"kinds"}}
 
 
@@ -36,6 +36,7 @@ CHECKS = {
     and abs(found["flops of twice the flowers, relative"] - 2) < 0.05,
     "hmm": lambda found: abs(found["its error, relative to a float64 forward algorithm, 202 quarters"]) < 1e-5
     and abs(found["its error, relative to a float64 forward algorithm, 10000 quarters"]) < 1e-5,
+    "qnlp": lambda found: found["mc: share of right answers, test"] >= 0.75,
     "vae_categorical": lambda found: found["variance of the gradient, enum"] < 1e-6
     and abs(found["mean of reinforce along the gradient, relative"] - 1) < 6 * found["its standard error"] + 1e-4,
     "iwae": lambda found: found["rise from 1 to 5 draws, in standard errors"] > 3
