@@ -55,7 +55,7 @@ def rules() -> Iterator[Entry]:
     from pullback.compiler import rule
     for name in rule.names():
         if (found := rule.find(name)) is not None:
-            options = ", ".join(f.name if f.default is MISSING else f"{f.name} = {f.default}" for f in fields(found))
+            options = ", ".join(f.name if f.default in (MISSING, "") else f"{f.name} = {f.default}" for f in fields(found))
             yield written("rule", name, f"by {name}" + (f"({options})" if options else ""), inspect.getdoc(found) or "")
 
 
