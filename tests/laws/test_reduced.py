@@ -53,6 +53,24 @@ objective f(p: real):
     return logp(summed(p), {y = 1.3})
 """
 
+UNROLLED_INSIDE = """objective part(m: real):
+    z = 0
+    r = 0.3
+    for t in 0..2:
+        h ~ bernoulli(sigmoid(m + z)) by enum
+        z = h
+        r = r + h * (m - t)
+    return r
+
+objective f(p: real):
+    s = p + 0.0
+    r = 0.0
+    for t in 0..2:
+        k ~ bernoulli(sigmoid(part(p) * s)) by enum
+        r = r + k * s
+        s = 0.5 * s + k
+    return r + tanh(part(s))
+"""
 NOT_FINITE = """objective f(p: real):
     b ~ bernoulli(0.0) by enum
     v = log(b * 1.0)
@@ -69,11 +87,11 @@ def marginal(p):
 
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
-    (NOT_FINITE, (.09, [.6])),
+    (UNROLLED_INSIDE, None), (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
          "an inner loop's values carried by the outer",
-         "a side that is not finite", "a marginal that mixes a plate"])
+         "an expectation read in a loop that is unrolled", "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
