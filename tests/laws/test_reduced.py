@@ -71,6 +71,15 @@ objective f(p: real):
         s = 0.5 * s + k
     return r + tanh(part(s))
 """
+POINTS_NOT_TAKEN = """objective f(p: real):
+    k ~ bernoulli(p) by enum
+    if k > 0:
+        v = 0.5
+    else:
+        b ~ bernoulli(0.3) by sum_and_sample(2)
+        v = 1.0 * b
+    return k * 0.7 * v + v^2
+"""
 NOT_FINITE = """objective f(p: real):
     b ~ bernoulli(0.0) by enum
     v = log(b * 1.0)
@@ -87,11 +96,12 @@ def marginal(p):
 
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
-    (UNROLLED_INSIDE, None), (NOT_FINITE, (.09, [.6])),
+    (UNROLLED_INSIDE, None), (POINTS_NOT_TAKEN, None), (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
          "an inner loop's values carried by the outer",
-         "an expectation read in a loop that is unrolled", "a side that is not finite", "a marginal that mixes a plate"])
+         "an expectation read in a loop that is unrolled",
+         "several weighted points in a side that is not taken", "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
