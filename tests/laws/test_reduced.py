@@ -80,6 +80,15 @@ POINTS_NOT_TAKEN = """objective f(p: real):
         v = 1.0 * b
     return k * 0.7 * v + v^2
 """
+TWO_ARRAYS_OF_ONE_CHOICE = """objective f(p: real):
+    for j in 0..2:
+        x ~ bernoulli(sigmoid(p)) by enum
+        for i in 0..2:
+            u[i] = x
+        v[j] = x
+        s[j] = logsumexp(u) * 0.1
+    return logsumexp(v) + sum(s)
+"""
 NOT_FINITE = """objective f(p: real):
     b ~ bernoulli(0.0) by enum
     v = log(b * 1.0)
@@ -96,12 +105,14 @@ def marginal(p):
 
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
-    (UNROLLED_INSIDE, None), (POINTS_NOT_TAKEN, None), (NOT_FINITE, (.09, [.6])),
+    (UNROLLED_INSIDE, None), (POINTS_NOT_TAKEN, None), (TWO_ARRAYS_OF_ONE_CHOICE, None),
+    (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
          "an inner loop's values carried by the outer",
          "an expectation read in a loop that is unrolled",
-         "several weighted points in a side that is not taken", "a side that is not finite", "a marginal that mixes a plate"])
+         "several weighted points in a side that is not taken", "a choice along a loop, and the same along another",
+         "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
