@@ -8,6 +8,7 @@ Needs: nothing.  Leaves: no scan of the given names; site `z` of step t is `z[t]
 """
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from pullback.compiler import ops as op
@@ -17,6 +18,12 @@ from pullback.compiler.type import Array, known
 
 LIMIT = 4096
 STEPS = 16
+COPY = re.compile(r"(\[\d+\])+$")
+
+
+def original(loop: str | None) -> str | None:
+    """The loop of the program that a loop in an unrolled step is a copy of: `z` for `z[t]`."""
+    return None if loop is None else COPY.sub("", loop)
 
 
 def short(graph: Graph, loop: str | None) -> bool:

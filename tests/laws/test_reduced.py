@@ -80,6 +80,24 @@ POINTS_NOT_TAKEN = """objective f(p: real):
         v = 1.0 * b
     return k * 0.7 * v + v^2
 """
+UNROLLED_TWICE = """objective part(m: real):
+    z = 0
+    r = 0.3
+    for t in 0..2:
+        h ~ bernoulli(sigmoid(m + z)) by enum
+        z = h
+        r = r + h * (m - t)
+    return r
+
+objective f(p: real):
+    s = p + 0.0
+    z = 0
+    for t in 0..2:
+        b ~ bernoulli(sigmoid(s)) by enum
+        s = 0.5 * s + part(z) * s
+        z = b
+    return s
+"""
 TWO_ARRAYS_OF_ONE_CHOICE = """objective f(p: real):
     for j in 0..2:
         x ~ bernoulli(sigmoid(p)) by enum
@@ -106,13 +124,13 @@ def marginal(p):
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
     (UNROLLED_INSIDE, None), (POINTS_NOT_TAKEN, None), (TWO_ARRAYS_OF_ONE_CHOICE, None),
-    (NOT_FINITE, (.09, [.6])),
+    (UNROLLED_TWICE, None), (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
          "an inner loop's values carried by the outer",
          "an expectation read in a loop that is unrolled",
          "several weighted points in a side that is not taken", "a choice along a loop, and the same along another",
-         "a side that is not finite", "a marginal that mixes a plate"])
+         "a loop in a loop, both unrolled", "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
