@@ -38,7 +38,7 @@ from pullback.compiler.passes.tabulate import tabulate
 from pullback.compiler.passes.takes import takes
 from pullback.compiler.passes.terms import terms
 from pullback.compiler.passes.unguard import unguard
-from pullback.compiler.passes.unroll import short, unroll
+from pullback.compiler.passes.unroll import original, short, unroll
 from pullback.compiler.type import known
 
 POINTS = 2 ** 24  # of enumerated choices at once
@@ -117,8 +117,9 @@ def stages(graph: Graph, *, particles: int = 1, allow_biased: bool = False, over
                 texts(found, over, sign, allow_biased)
             return found
         except NotEnumerable as problem:
-            if problem.loop not in unrolled and short(graph, problem.loop):
-                unrolled.add(problem.loop)
+            loop = original(problem.loop)
+            if loop not in unrolled and short(graph, loop):
+                unrolled.add(loop)
             elif automatic(now, problem.site) and problem.site not in refused:
                 refused[problem.site] = problem.reason
             else:

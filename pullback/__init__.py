@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pullback.backends.xla.faults import avoid
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pullback.program import Fit, Model, Objective, Program, load, loads
     from pullback.tune import variance
 
+avoid()
 PUBLIC = {
     "ArgumentError": "pullback.compiler.diagnostic",
     "Bias": "pullback.compiler.rule",

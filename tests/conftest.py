@@ -6,6 +6,8 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import pytest
 
+import pullback  # noqa: F401  before JAX starts: it keeps a fault of XLA away
+
 
 def pytest_addoption(parser):
     parser.addoption("--accept", action="store_true", help="write what is said now into the golden pages; review the diff")

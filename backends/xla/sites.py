@@ -46,15 +46,18 @@ def place_points(run: Any, box: Box) -> tuple[Any, ...]:
 
 
 def laid_weight(run: Any, box: Box, weight: Any, log: bool, batch: tuple[Axis, ...]) -> Any:
-    """The weight [K, *batch] of a site as the graph has it: as a logarithm or not, 1/K where a branch was not taken."""
+    """The weight [K, *batch] of a site as the graph has it: as a logarithm or not; where a branch was not taken all points weigh
+    the same, and 1 together."""
     own, count = box["axis"], weight.shape[0]
     weight = jnp.broadcast_to(weight, (count, *(axis.size for axis in batch)))
-    if own is None or own.kind == "points":  # Σ wₖ fₖ is kept as the mean of K·wₖ fₖ
+    mean = own is None or own.kind == "points"
+    if mean:  # Σ wₖ fₖ is kept as the mean of K·wₖ fₖ
         weight = weight + jnp.log(count) if log and count > 1 else weight * count if count > 1 else weight
     if box.get("masked"):
         taken = box.inputs[-1]
         mask = laid(run[taken], taken.axes, batch)[None]
-        weight = jnp.where(mask, weight, 0.0 if log and not box["marginal"] else -jnp.log(count) if log else 1.0 / count)
+        even = 1.0 if mean else 1.0 / count
+        weight = jnp.where(mask, weight, math.log(even) if log else even)
     return jnp.log(weight) if box["log"] and not log else weight
 
 

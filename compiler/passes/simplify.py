@@ -84,7 +84,8 @@ class Merging:
         place = wire, frozenset(bound.items())
         if place not in self.inside:
             box = self.makers.get(wire)
-            self.inside[place] = (self.number(box, bound), box.outputs.index(wire)) if box and mergeable(box) else wire
+            own = frozenset((axis, bound[axis]) for axis in wire.axes if axis in bound)  # filled along them, not the same along all
+            self.inside[place] = (self.number(box, bound), box.outputs.index(wire)) if box and mergeable(box) else (wire, own)
         return self.inside[place]
 
 

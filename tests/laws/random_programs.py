@@ -309,8 +309,10 @@ def program(seed: int) -> tuple[str, int]:
 
 
 def without(text: str, *rules: str) -> str:
+    """The text without some rules, other than those that the fixed helpers need."""
+    fixed = set(HELPERS.split("\n"))
     for rule in rules:
-        text = "\n".join(line.removesuffix(rule) for line in text.split("\n"))
+        text = "\n".join(line if line in fixed else line.removesuffix(rule) for line in text.split("\n"))
     return text
 
 

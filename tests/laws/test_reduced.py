@@ -53,6 +53,60 @@ objective f(p: real):
     return logp(summed(p), {y = 1.3})
 """
 
+UNROLLED_INSIDE = """objective part(m: real):
+    z = 0
+    r = 0.3
+    for t in 0..2:
+        h ~ bernoulli(sigmoid(m + z)) by enum
+        z = h
+        r = r + h * (m - t)
+    return r
+
+objective f(p: real):
+    s = p + 0.0
+    r = 0.0
+    for t in 0..2:
+        k ~ bernoulli(sigmoid(part(p) * s)) by enum
+        r = r + k * s
+        s = 0.5 * s + k
+    return r + tanh(part(s))
+"""
+POINTS_NOT_TAKEN = """objective f(p: real):
+    k ~ bernoulli(p) by enum
+    if k > 0:
+        v = 0.5
+    else:
+        b ~ bernoulli(0.3) by sum_and_sample(2)
+        v = 1.0 * b
+    return k * 0.7 * v + v^2
+"""
+UNROLLED_TWICE = """objective part(m: real):
+    z = 0
+    r = 0.3
+    for t in 0..2:
+        h ~ bernoulli(sigmoid(m + z)) by enum
+        z = h
+        r = r + h * (m - t)
+    return r
+
+objective f(p: real):
+    s = p + 0.0
+    z = 0
+    for t in 0..2:
+        b ~ bernoulli(sigmoid(s)) by enum
+        s = 0.5 * s + part(z) * s
+        z = b
+    return s
+"""
+TWO_ARRAYS_OF_ONE_CHOICE = """objective f(p: real):
+    for j in 0..2:
+        x ~ bernoulli(sigmoid(p)) by enum
+        for i in 0..2:
+            u[i] = x
+        v[j] = x
+        s[j] = logsumexp(u) * 0.1
+    return logsumexp(v) + sum(s)
+"""
 NOT_FINITE = """objective f(p: real):
     b ~ bernoulli(0.0) by enum
     v = log(b * 1.0)
@@ -69,11 +123,14 @@ def marginal(p):
 
 @pytest.mark.parametrize("text,answer", [
     (SAME_FOR_ALL, None), (MERGED_WIRE, None), (FILTER_IN_A_PLATE, None), (LOOP_IN_A_LOOP, None),
-    (NOT_FINITE, (.09, [.6])),
+    (UNROLLED_INSIDE, None), (POINTS_NOT_TAKEN, None), (TWO_ARRAYS_OF_ONE_CHOICE, None),
+    (UNROLLED_TWICE, None), (NOT_FINITE, (.09, [.6])),
     (TWO_SIDES, (marginal(.3), [(marginal(.3 + 1e-5) - marginal(.3 - 1e-5)) / 2e-5]))],
     ids=["a term that is the same for all of a plate", "an outer constant in an inner region", "a filter read across a plate",
          "an inner loop's values carried by the outer",
-         "a side that is not finite", "a marginal that mixes a plate"])
+         "an expectation read in a loop that is unrolled",
+         "several weighted points in a side that is not taken", "a choice along a loop, and the same along another",
+         "a loop in a loop, both unrolled", "a side that is not finite", "a marginal that mixes a plate"])
 def test_reduced(text, answer, unoptimized):
     value, gradient = pb.loads(text)["f"].compile().value_and_grad(jax.random.key(0), {"p": 0.3})
     exact_value, exact_gradient = answer or exact(text, {"p": 0.3})
