@@ -157,9 +157,7 @@ def by_shift(ctx: Context, node: s.Ruled) -> Wire:
     value = ctx.value(node.value)
     if not isinstance(value, Diagram):
         raise error("kind", f"`shift` is the rule of a measured diagram, and this is {describe(value)}", node.rules[0].span)
-    if node.rules[0].arguments:
-        raise pending("shots", node.rules[0].span)
-    return read_by_shift(ctx, value, node.span)
+    return read_by_shift(ctx, value, node.span, rule_of(ctx, node.rules, "value"), node.name)
 
 
 def of_derivatives(rule: Any, span: Span | None) -> Any:
