@@ -18,7 +18,7 @@ from pullback.dsl.context import Binding, Context, Frame, error, evaluates
 from pullback.dsl.iteration import domain
 from pullback.dsl.rules import SUBSAMPLE, rule_of, split_subsample
 from pullback.dsl.refused import pending
-from pullback.dsl.values import Declared, Diagram, describe
+from pullback.dsl.values import Declared, Diagram, Sentences, describe
 
 # Functions that give the same whether two axes are reduced at once or one after the other.
 NESTED = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp", "any", "all", "logmeanexp"})
@@ -155,11 +155,13 @@ def by_shift(ctx: Context, node: s.Ruled) -> Wire:
     """`circuit(D) >> measure by shift`."""
     from pullback.dsl.shifts import read_by_shift
     value = ctx.value(node.value)
+    if isinstance(value, Sentences):
+        from pullback.dsl.lexicons import read_sentences
+        rule = rule_of(ctx, node.rules, "value")
+        return read_sentences(ctx, value, lambda diagram: read_by_shift(ctx, diagram, node.span, rule, node.name))
     if not isinstance(value, Diagram):
         raise error("kind", f"`shift` is the rule of a measured diagram, and this is {describe(value)}", node.rules[0].span)
-    if node.rules[0].arguments:
-        raise pending("shots", node.rules[0].span)
-    return read_by_shift(ctx, value, node.span)
+    return read_by_shift(ctx, value, node.span, rule_of(ctx, node.rules, "value"), node.name)
 
 
 def of_derivatives(rule: Any, span: Span | None) -> Any:

@@ -17,7 +17,7 @@ from pullback.compiler.source import Span
 from pullback.compiler.type import Array, Object
 from pullback.dsl import syntax as s
 from pullback.dsl.context import Activation, Binding, Call, Context, Scope, error
-from pullback.dsl.values import WRONG, Declared, Diagram, GateName, Points, Poisoned, Ty, describe
+from pullback.dsl.values import WRONG, Declared, Diagram, GateName, Points, Poisoned, Sentences, Ty, describe
 
 
 def concerns(value: Any) -> bool:
@@ -102,6 +102,13 @@ def composed(ctx: Context, node: s.Chain) -> Any:
         found: Any = values[0]
         for value, operand in zip(values[1:], node.operands[1:]):
             found = put(ctx, as_diagram(ctx, value, operand.span), (found,), operand.span)
+        return found
+    if isinstance(values[0], Sentences):  # what is done to each of them
+        found = values[0]
+        for value, operand in zip(values[1:], node.operands[1:]):
+            after = as_diagram(ctx, value, operand.span, "what stands after `>>`")
+            found = replace(found, changes=(*found.changes, lambda graph, after=after, span=operand.span: told(
+                span, lambda: build.then(graph, build.fresh(after)))))
         return found
     image = any(isinstance(value, Diagram) and value.image for value in values)
     graph = as_diagram(ctx, values[0], node.operands[0].span, "what stands before `>>`")

@@ -6,7 +6,7 @@ neighbors x·x.r → 1 and x.l·x → 1 until only the goal is left.  Source: La
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import an, near
@@ -140,7 +140,7 @@ def drawn(ctx: Context, lexicon: Words, form: Form, words: list[tuple[str, Any]]
     return replace(graph, boxes=(*graph.boxes, *boxes), outputs=tuple(atoms[at] for at in form.rest))
 
 
-def read_sentences(ctx: Context, value: Sentences) -> Wire:
+def read_sentences(ctx: Context, value: Sentences, read: Callable[[Diagram], Wire] | None = None) -> Wire:
     """The array of one of known sentences.  Sentences of one shape are one contraction, along a plate of their words' rows;
     all shapes together are an array, of which the index picks one."""
     texts, lexicon = value.picked.texts, value.words
@@ -151,7 +151,7 @@ def read_sentences(ctx: Context, value: Sentences) -> Wire:
     place: dict[tuple[Form, tuple[int, ...]], int] = {}
     for form, rows in groups.items():
         place |= {(form, row): len(place) + at for at, row in enumerate(rows)}
-    stacked = [plate(ctx, value, form, list(rows)) for form, rows in groups.items()]
+    stacked = [plate(ctx, value, form, list(rows), read) for form, rows in groups.items()]
     shape = stacked[0].type.shape[1:]
     if any(one.type.shape[1:] != shape for one in stacked):
         raise error("size", "sentences of different shapes have values of different sizes", value.span)
@@ -162,7 +162,7 @@ def read_sentences(ctx: Context, value: Sentences) -> Wire:
     return writer.emit(op.index, (whole, at), {"pattern": ("i",)}, span=value.span)[0]
 
 
-def plate(ctx: Context, value: Sentences, form: Form, rows: list[tuple[int, ...]]) -> Wire:
+def plate(ctx: Context, value: Sentences, form: Form, rows: list[tuple[int, ...]], read: Callable[[Diagram], Wire] | None) -> Wire:
     """The arrays of all sentences of one shape, [sentences, …]."""
     writer, count = ctx.writer, len(rows)
     index = writer.wire("sentence", Array("int", (), Constraint("range", (0, count))), value.span)
@@ -174,7 +174,7 @@ def plate(ctx: Context, value: Sentences, form: Form, rows: list[tuple[int, ...]
         graph = drawn(ctx, value.words, form, words, value.span)
         for change in value.changes:
             graph = change(graph)
-        found = ctx.wire(Diagram(graph, value.span), value.span)
+        found = read(Diagram(graph, value.span)) if read is not None else ctx.wire(Diagram(graph, value.span), value.span)
     region = writer.close(block, (found,))
     return writer.emit(op.plate, region.inputs[1:], {"index": "sentence", "name": ctx.work.loop(ctx.path, "sentence"), "start": 0, "size": count,
                                                      "share": None}, span=value.span, regions=(region,),

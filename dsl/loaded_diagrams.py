@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Mapping
 
 from pullback.compiler import ops as op
+from pullback.compiler import rule as registry
 from pullback.compiler.diagnostic import Diagnostic
 from pullback.compiler.diagrams import build
 from pullback.compiler.ir import Graph, Wire
@@ -63,7 +64,7 @@ def functor_graph(declared: Declared | None, work: Work, diagram: Graph, reading
         return settled(ctx, image, [*own, *inputs])
     if reading == "shots":
         key = ctx.writer.wire("shot_key", Array("int", (2,)))
-        return finished(ctx, [*own, *inputs, key], [read_by_shift(ctx, Diagram(image), None, shots, key)], diagram.name)
+        return finished(ctx, [*own, *inputs, key], [read_by_shift(ctx, Diagram(image), None, registry.find("shift")(shots), key=key)], diagram.name)
     return finished(ctx, [*own, *inputs], [read(ctx, Diagram(image), None)], diagram.name)
 
 

@@ -15,7 +15,6 @@ CONSTRUCTS = {
     "density of texts": "the density of a model that draws texts",
     "tokens": "ragged arrays, `tokens[n]`", "until": "`until` in a loop that fills an array", "group": "`group`", "logps": "`logps`",
     "argmin": "`argmin`", "diagrams": "a parameter that is a diagram",
-    "shots": "shots in a program (`F(D, …, shots=, key=)` in Python draws them)",
     "rollout": "`rollout`", "inner steps": "`inner steps`", "draw": "`draw … in …` in a fit",
     "with": "snapshots (`with old = w …`)", "batch": "`batch`",
     "validate": "`validate` in a fit without texts", "texts under over": "an array of texts under `over`",
@@ -24,7 +23,7 @@ CONSTRUCTS = {
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}
 
 RULES = frozenset("""
-    shift spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
+    spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
     measure loo group_normalize pathwise vimco nvil rebar relax arms
     zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())

@@ -92,8 +92,9 @@ def targets(body: tuple[s.Statement, ...], kinds: tuple = (s.Assign, s.Draw)) ->
 def assign(ctx: Context, node: s.Assign) -> Any:
     if node.type is not None and texts.is_judge(ctx, node.value):
         return scored(ctx, node)
-    value = ctx.value(s.Ruled(node.value, node.rules, span=node.value.span) if node.rules else node.value)
     target = node.target
+    name = target.name if isinstance(target, s.Name) else ""
+    value = ctx.value(s.Ruled(node.value, node.rules, name, span=node.value.span) if node.rules else node.value)
     if node.type is not None:
         value = fitted(ctx, node.type, value, node.value.span, f"`{node.span.text.split('=')[0].split(':')[0].strip()}`")
     match target:

@@ -211,9 +211,10 @@ class Onto(Node):
 
 @dataclass(frozen=True, slots=True)
 class Ruled(Node):
-    """`(e by r, s)`."""
+    """`(e by r, s)`; `name`: of the variable that it is assigned to."""
     value: "Expression"
     rules: tuple["Rule", ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

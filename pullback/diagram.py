@@ -136,6 +136,14 @@ class Diagram:
         """Connected, fused, like terms collected."""
         return Diagram.made(rewrite.normal_form(self.graph), self)
 
+    def recolored(self) -> Diagram:
+        """Z spiders with an H on every wire as X spiders, and back: H · Z(a) · H = X(a); Rz and Rx likewise."""
+        return Diagram.made(rewrite.recolored(self.graph), self)
+
+    def cups_away(self) -> Diagram:
+        """States that end in cups turned into effects: the same value from a circuit with fewer wires."""
+        return Diagram.made(rewrite.cups_away(self.graph), self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Diagram) and equal(self.graph, other.graph)
 

@@ -94,7 +94,10 @@ class Fit:
     @cached_property
     def over_texts(self) -> bool:
         """Does the fit ask language models, or read texts?"""
-        return words(self.plan())
+        try:
+            return words(elaborate.fit_plan(self.loaded, self.name, {}, {}))
+        except Undetermined:  # a text that decides a diagram is data, and nobody is asked
+            return False
 
     def calls(self, steps: int | None = None, engine: Any = None, **sizes: int) -> Any:
         """What a fit over texts will ask of its engines, by role: calls at least and at most, and tokens, before any call."""

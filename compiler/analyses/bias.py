@@ -57,7 +57,7 @@ def held(graph: Graph) -> dict[Box, str]:
 class Checking:
     """Follow every estimate to what reads it.
 
-    what: `expectation` (key: the choices inside it; of: the wire), `rows` (an array of which some rows were drawn; key: who shares the
+    what: `expectation` (key: the choices inside it; of: the wire), `mean` (a draw that stands for its mean, by its rule), `rows` (an array of which some rows were drawn; key: who shares the
     draw) or `minibatch` (a sum of such rows).  Element by element anything may read rows, as may a loop over the same rows.
     """
 
@@ -100,6 +100,8 @@ class Checking:
                 if box.op is op.draw or sampled(box):
                     sites |= {box["address"]}
                 found = self.passed(box, sites)
+                if getattr(box.rule, "estimates", False):
+                    found |= {("mean", box.output.name, box.span, frozenset({box["address"]}))}
                 for wire in box.outputs:
                     self.know(wire, found, sites)
 
@@ -198,7 +200,7 @@ class Checking:
             return True
         if box.op is op.mul:  # a product of two estimates that share nothing
             a, b = (self.of(wire) for wire in box.inputs)
-            keys = [frozenset().union(*(e[3] for e in side)) if all(e[0] == "expectation" for e in side) else None
+            keys = [frozenset().union(*(e[3] for e in side)) if all(e[0] in ("expectation", "mean") for e in side) else None
                     for side in (a, b)]
             return None not in keys and not keys[0] & keys[1]
         return False
@@ -223,6 +225,11 @@ class Checking:
                 "derivative is biased", box.span, "the part that is left out has mean zero in a sum only",
                 notes=((span, "the log density of the draw itself, under `stop`"),) if span else (),
                 help="`iwelbo_doubly` is the unbiased form for several draws; or take `stop` away")
+        if what == "mean":
+            return Diagnostic(
+                "bias", f"`{text}` is not linear in the frequencies `{of}`: its estimate is biased", box.span,
+                "they stand for probabilities, and are right in the mean", notes=((span, "drawn here"),) if span else (),
+                help="`by shift` without shots is exact; or say `allow biased`")
         help = "write what is averaged inside one objective, or say `allow biased`"
         if what == "expectation" and key <= self.finite:
             help = f"`by enum` on every choice inside makes it exact; else {help}"

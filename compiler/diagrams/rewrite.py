@@ -1,19 +1,26 @@
 """Rewrites of diagrams.  Each keeps the value.
 
     connected     spiders fused: snakes straightened, identities gone; what is left joins three wires or more, or is a cup or cap
-    fused         G(a) >> G(b) is G(a + b) for rotations; U >> U.dagger is nothing; Z spiders that touch are one
+    fused         G(a) >> G(b) is G(a + b) for rotations; U >> U.dagger is nothing; spiders of one color that touch are one, their
+                  phases added
     normal_form   both until nothing changes, like terms collected, boxes by depth
+    recolored     H on every wire of a Z spider or of Rz makes it an X spider, Rx, and back
+    cups_away     a state all of whose wires end in cups is the effect that it is turned upside down: fewer wires, the same value
+Sources: Coecke, Duncan (2011), New J. Phys. 13 (spiders); Lorenz et al. (2023), JAIR 76 (fewer qubits).
 """
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from pullback.compiler import gate as gates
 from pullback.compiler import ops as op
 from pullback.compiler.diagrams import build
 from pullback.compiler.diagrams.connect import Union
 from pullback.compiler.diagrams.derive import regathered
 from pullback.compiler.diagrams.equal import collected, numbers_of
 from pullback.compiler.diagrams.numbers import Form, Numbers, constant
+from pullback.compiler.gate import Gate
 from pullback.compiler.ir import Box, Graph, Wire, in_order
 from pullback.compiler.type import REAL
 
@@ -101,6 +108,9 @@ def fused(graph: Graph) -> Graph:
             angle = known.linear(box.inputs[0])
             if angle.fixed and abs(angle.constant) < 1e-14:
                 return removed(graph, box, None)
+        second = touching(graph, box, reader)
+        if second is not None:
+            return one_spider(graph, box, second, known)
         after = reader.get(box.outputs[0]) if box.outputs else None
         if after is None or after.op is not op.box or build.inner_inputs(after) != box.outputs or after.get("gate") is None:
             continue
@@ -114,6 +124,47 @@ def fused(graph: Graph) -> Graph:
             b = b.scaled(-1.0) if after["dagger"] else b
             return merged(graph, box, after, a.plus(b), known)
     return graph
+
+
+def touching(graph: Graph, box: Box, reader: dict[Wire, Box]) -> Box | None:
+    """A spider of the same color that reads a wire of this one, and nothing that comes of it by another way."""
+    if not is_spider(box):
+        return None
+    for wire in box.outputs:
+        other = reader.get(wire)
+        if other is not None and is_spider(other) and other["gate"].name == box["gate"].name:
+            loose = [out for out in box.outputs if out not in other.inputs]
+            rest = [one for one in graph.boxes if one.op.kind == "diagram"]
+            if not any(reaches(rest, out, back) for out in loose for back in build.inner_inputs(other) if back not in box.outputs):
+                return other
+    return None
+
+
+def is_spider(box: Box) -> bool:
+    return box.op is op.box and box.get("gate") is not None and gates.find(box["gate"].name).statics == "legs"
+
+
+def one_spider(graph: Graph, first: Box, second: Box, known: Numbers) -> Graph:
+    """Spiders of one color sum over one index: the wires between them go, and their phases add up."""
+    phases = [known.linear(box.inputs[0]).scaled(-1.0 if box["dagger"] else 1.0) for box in (first, second)]
+    ins = (*build.inner_inputs(first), *(w for w in build.inner_inputs(second) if w not in first.outputs))
+    loose = [*(w for w in first.outputs if w not in second.inputs), *second.outputs]
+    outs = tuple(sorted(loose, key=lambda w: graph.outputs.index(w) if w in graph.outputs else -1))  # legs have no order
+    boxes, wire = computed(phases[0].plus(phases[1]), graph)
+    record = gates.find(first["gate"].name).make(len(ins), len(outs))
+    return put(graph, (first, second), boxes, Box(op.box, (wire, *ins), outs, attributes=plain(record, 1), span=first.span))
+
+
+def plain(record: Gate, numbers: int) -> dict[str, Any]:
+    """The attributes of a gate that stands upright."""
+    return {"name": record.name, "numbers": numbers, "dagger": False, "turns": 0, "legs": record.legs, "gate": record}
+
+
+def put(graph: Graph, gone: tuple[Box, ...], computed: list[Box], made: Box) -> Graph:
+    rest = [box for box in graph.boxes if box not in gone]
+    pure = [box for box in rest if box.op.kind != "diagram"]
+    diagram = [*(box for box in rest if box.op.kind == "diagram"), made]
+    return used(replace(graph, boxes=(*pure, *computed, *in_order(diagram))))
 
 
 def flipped_legs(box: Box) -> tuple[int, ...]:
@@ -173,6 +224,53 @@ def used(graph: Graph) -> Graph:
             kept.append(box)
             needed.update(box.inputs)
     return regathered(replace(graph, boxes=tuple(reversed(kept))))
+
+
+# ---------------------------------------------------------------- on demand
+
+COLORS = {"ZSpider": "XSpider", "XSpider": "ZSpider", "Rz": "Rx", "Rx": "Rz"}
+
+
+def recolored(graph: Graph) -> Graph:
+    """H · Z(a) · H = X(a), wherever every wire of the box has its H."""
+    while True:
+        maker = {wire: box for box in graph.boxes for wire in box.outputs}
+        reader = {wire: box for box in graph.boxes for wire in build.inner_inputs(box) if box.op.kind == "diagram"}
+        for box in graph.boxes:
+            other = COLORS.get(box["gate"].name) if box.op is op.box and box.get("gate") is not None else None
+            before, after = [maker.get(w) for w in build.inner_inputs(box)] if other else [], [reader.get(w) for w in box.outputs]
+            if not before + after or other is None or not all(one is not None and is_h(one) for one in before + after):
+                continue
+            record = gates.find(other).make(*box["gate"].static)
+            ins, outs = (w for one in before for w in build.inner_inputs(one)), (w for one in after for w in one.outputs)
+            boxes, wire = computed(Numbers(graph.boxes).linear(box.inputs[0]).scaled(-1.0 if box["dagger"] else 1.0), graph)
+            graph = put(graph, (box, *before, *after), boxes, Box(op.box, (wire, *ins), tuple(outs), attributes=plain(record, 1), span=box.span))
+            break
+        else:
+            return graph
+
+
+def is_h(box: Box) -> bool:
+    return box.op is op.box and box.get("gate") is not None and box["gate"].name == "H"
+
+
+def cups_away(graph: Graph) -> Graph:
+    """States whose wires all end in cups, as effects on what they meet there; one state at a time, in their order."""
+    while True:
+        ends = {wire: (box, other) for box in graph.boxes if box.op is op.spider and len(box.inputs) == 2 and not box.outputs
+                for wire, other in (box.inputs, box.inputs[::-1])}
+        for box in graph.boxes:
+            if box.op is not op.box or build.inner_inputs(box) or not box.outputs or not all(
+                    wire in ends and ends[wire][1] not in box.outputs for wire in box.outputs):
+                continue
+            cups = tuple(ends[wire][0] for wire in box.outputs)
+            meets = tuple(ends[wire][1] for wire in box.outputs)
+            turned = build.transpose(replace(graph, boxes=(box,), inputs=box.inputs, outputs=box.outputs)).boxes[0]
+            effect = turned.but(inputs=(*box.inputs, *reversed(meets)))
+            graph = put(graph, (box, *cups), [], effect)
+            break
+        else:
+            return graph
 
 
 # ---------------------------------------------------------------- all together

@@ -15,8 +15,8 @@ are then the last of its array.
     contraction(a, …)    Σ over indices; `operands`: (which input, its indices, conjugated) for each factor
     table(a, …)          the inputs stacked, row by row as `rows` says: what differs between terms of a sum
     elementwise_derivative(x)   of attribute `function`, `order` times
-    shifted(p, φ, …)     p[0], whose derivative in φ is that of a shift rule on the other rows of p (attribute `weights`); with
-                         `shots` rows are frequencies, drawn with the last input as key
+    shifted(p, φ, …)     p[0], whose derivative in φ is that of a shift rule on the other rows of p (attribute `weights`)
+    frequencies(p, key)  each row of p, drawn in `shots` shots
     jacobian(x, …)       the derivative of a closed graph of pure ops (attribute `graph`) in its first input
 """
 from __future__ import annotations
@@ -86,14 +86,14 @@ def _elementwise_derivative(attributes: Mapping[str, Any], x: Any) -> Any:
 
 define(Op("elementwise_derivative", _elementwise_derivative, elementwise=True, doc="A derivative of an elementwise function."))
 @jax.custom_jvp
-def _drawn(p: Any) -> Any:
-    """Held constant once: the value and the first derivative are right, and there is no second one."""
-    return p
+def _once(slope: Any, angle: Any) -> Any:
+    """The slope, held constant once: a first derivative in the angle may pass, and there is no second one."""
+    return slope
 
 
 @jax.custom_jvp
-def _held(p: Any) -> Any:
-    return p
+def _held(slope: Any, angle: Any) -> Any:
+    return slope
 
 
 @_held.defjvp
@@ -101,32 +101,27 @@ def _held_jvp(primals: tuple, tangents: tuple) -> tuple:
     raise ArgumentError("a second derivative by `shift` would be wrong: `shift` is right to first order only")
 
 
-@_drawn.defjvp
-def _drawn_jvp(primals: tuple, tangents: tuple) -> tuple:
-    return _held(primals[0]), jnp.zeros_like(primals[0])
+@_once.defjvp
+def _once_jvp(primals: tuple, tangents: tuple) -> tuple:
+    return _held(*primals), jnp.zeros_like(primals[0])
 
 
-def _frequencies(key: Any, p: Any, shots: int) -> Any:
-    """Frequencies of the outcomes of each row, [rows, …]; what is left of 1 is a failure, which is an outcome too."""
-    flat = jnp.clip(jax.lax.stop_gradient(p).reshape(p.shape[0], -1), 0.0, 1.0)
-    whole = jnp.concatenate([flat, jnp.clip(1.0 - flat.sum(1, keepdims=True), 0.0, 1.0)], 1)
-    keys = jax.random.split(jax.random.wrap_key_data(key.astype(jnp.uint32)), p.shape[0])
-    counts = jax.vmap(lambda k, row: jax.random.multinomial(k, jnp.asarray(shots, row.dtype), row))(keys, whole / whole.sum(1, keepdims=True))
-    return (counts[:, :-1] / shots).reshape(p.shape).astype(p.dtype)
+def _frequencies(attributes: Mapping[str, Any], p: Any, key: Any) -> Any:
+    from pullback.compiler.diagrams.shots import by_rows
+    return by_rows(jax.random.wrap_key_data(key.astype(jnp.uint32)), p, attributes["shots"], p.ndim)
 
 
 def _shifted(attributes: Mapping[str, Any], p: Any, *angles: Any) -> Any:
-    if attributes["shots"] is not None:
-        *angles, key = angles
-        p = _frequencies(key, p, attributes["shots"])
-    p = _drawn(p)
+    p = jax.lax.stop_gradient(p)
     total = p[0]
     for row, at, c in attributes["weights"]:
-        total = total + (angles[at] - jax.lax.stop_gradient(angles[at])) * c * p[row]
+        angle = jnp.asarray(angles[at], p.dtype)
+        total = total + (angle - jax.lax.stop_gradient(angle)) * _once(c * p[row], angle)
     return total
 
 
-define(Op("shifted", _shifted, doc="Probabilities with the derivative of a shift rule."))
+define(Op("shifted", _shifted, linear=((0,),), doc="Probabilities with the derivative of a shift rule."))
+define(Op("frequencies", _frequencies, doc="Frequencies of outcomes."))
 define(Op("gate_array", _gate_array, doc="The array of a gate."))
 define(Op("contraction", _contraction, doc="A sum over indices of a product of arrays."))
 define(Op("table", _table, linear=("all",), doc="Rows of stacked arrays."))

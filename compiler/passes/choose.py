@@ -51,7 +51,11 @@ class Choosing:
         return Graph(graph.inputs, tuple(boxes), graph.outputs, graph.name)
 
     def written(self, box: Box) -> Box:
-        problem = getattr(box.rule, "admits", lambda box, facts: None)(box, self.facts)
+        if box["distribution"].log_prob is None and box.rule.name != "shift":
+            problem = Diagnostic("rule", f"`{box.output.name}` are the frequencies of a measured diagram, which `shift` alone differentiates",
+                                 box.span, f"given the rule `{box.rule.name}`", help="`shift(shots = 8192)`, or `shift` for the exact value")
+        else:
+            problem = getattr(box.rule, "admits", lambda box, facts: None)(box, self.facts)
         if problem is not None:
             self.found.append(problem)
         return self.judged(box, box.rule, False, "written in the program")

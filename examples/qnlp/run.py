@@ -1,9 +1,11 @@
 """Sentences as circuits: MC (food or software) and RP (relative clauses), trained by their exact probabilities.
 
     python -m examples.qnlp.run
+    python -m examples.qnlp.run --shots 8192        MC from frequencies instead, as a device gives them
 """
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import jax
@@ -55,9 +57,31 @@ def starts(story: Story, name: str, lexicon: str, train: dict, test: dict, count
     return np.asarray(chances > np.log(0.5)).mean(0)
 
 
+def from_shots(story: Story, shots: int) -> None:
+    """MC trained from frequencies, by the shift rule; told by the exact probabilities."""
+    train, test = sentences("mc", "train"), sentences("mc", "test")
+    if story.small:
+        train, test = ({key: value[:4] for key, value in part.items()} for part in (train, test))
+    fit = story.program["sampled"]
+    rows = fit.compile(words=train["words"]).ledger.rows
+    rules = {f"counted.{row.address}": f"shift(shots = {shots})" for row in rows}
+    print(fit.compile(words=train["words"], rules=rules).ledger)
+    found = fit.run(story.key(), data=train, rules=rules, **({"steps": 3} if story.small else {}))
+    story.say("mc by shots: log probability of the labels, first and last", found.history["objective"][[0, -1]])
+    score = story.program["score"].compile()
+    for name, part in (("train", train), ("test", test)):
+        story.say(f"mc by shots: share of right answers, {name}", right(score, found.params, part).mean())
+
+
 def main(argv=None):
-    story = Story("qnlp", __doc__, argv)
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--shots", type=int)
+    given, rest = options.parse_known_args(argv)
+    story = Story("qnlp", __doc__, rest)
     program = story.program
+    if given.shots:
+        from_shots(story, given.shots)
+        return story.end()
     program["mc"].parse("skillful woman bakes dinner").draw().save(story.out / "sentence.png")
     for task, name, lexicon, score in (("mc", "meaning", "mc", "score"), ("rp", "relative", "rp", "kind")):
         train, test = sentences(task, "train"), sentences(task, "test")
