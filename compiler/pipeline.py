@@ -25,6 +25,7 @@ from pullback.compiler.passes.contract import contract
 from pullback.compiler.passes.criticize import criticize
 from pullback.compiler.passes.hoist import hoist
 from pullback.compiler.passes.inline import inline
+from pullback.compiler.passes.junctions import junctions
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
 from pullback.compiler.passes.natural import natural
@@ -74,7 +75,7 @@ def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_bi
     return [
         ("inline", lambda g: simplify(unroll(inline(g), unrolled))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(unguard(simplify(baselines(loops(nest(g))))))),
+        ("loops", lambda g: simplify(unguard(simplify(baselines(junctions(loops(nest(g)), over)))))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),

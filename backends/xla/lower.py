@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from pullback.backends.xla import contraction, sites
+from pullback.backends.xla import copies as joins
 from pullback.compiler.choice import log_density
 from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 from pullback.compiler.type import Array
@@ -167,7 +168,15 @@ def number(c: Any) -> float:
 def network(run: Run, box: Box) -> tuple[Any, ...]:
     """A network takes any leading dimensions: all axes are one batch of its matrix products."""
     w, x = box.inputs
-    return (box["network"].apply(run[w], run[x]),)
+    axes, apply, array = box.output.axes, box["network"].apply, run[x]
+    if w.axes:  # each has weights of its own
+        shared = [axis for axis in w.axes if axis in x.axes]
+        array = jnp.moveaxis(array, [x.axes.index(axis) for axis in shared], range(len(shared)))
+        for axis in reversed(w.axes):
+            apply = jax.vmap(apply, in_axes=(0, 0 if axis in shared else None))
+        made = (*w.axes, *(axis for axis in x.axes if axis not in shared))
+        return (jnp.moveaxis(apply(run[w], array), range(len(made)), [axes.index(axis) for axis in made]),)
+    return (apply(run[w], array),)
 
 
 def density(run: Run, box: Box) -> tuple[Any, ...]:
@@ -193,6 +202,10 @@ def summed_density(run: Run, box: Box) -> Any:
     normalizer = contraction.reduced((form.normalizer(*parameters), theirs), summed, jnp.sum)
     base = contraction.reduced((form.base(value), axes), summed, jnp.sum)
     return inner - contraction.along(normalizer, keep) + contraction.along(base, keep)
+
+
+def copies(run: Run, box: Box) -> tuple[Any, ...]:
+    return joins.copies(box, tuple(run[wire] for wire in box.inputs), run.keys.of("copies:" + box["address"]), number(box["share"]))
 
 
 def factor(run: Run, box: Box) -> tuple[Any, ...]:
@@ -346,4 +359,4 @@ MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
     "estimate": identity, "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract,
-    "scan": scan, "level": level, "score": score, "running": running}
+    "scan": scan, "copies": copies, "level": level, "score": score, "running": running}
