@@ -8,35 +8,34 @@ first.  No value changes and no draw does, and what stands outside of the juncti
 linearity and every rule of a choice work through it, and a score is a part of the derivative of the element that it weighs.  A
 junction in a loop stands there once for each element of the loop.
 
-Needs: loops open.  Leaves: no rule on `reduce` or `combine`.
+Needs: loops open.  Leaves: one rule less on a `reduce` or a `combine`; axes that `lift` has to tell anew.
 """
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Collection
+from typing import Any, Collection, Sequence
 
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Axis, Box, Graph, Wire, in_order
-from pullback.compiler.passes.lift import lift
-from pullback.compiler.passes.unroll import copied
+from pullback.compiler.passes.copied import copied
 from pullback.compiler.rule import joining
+from pullback.compiler.source import Span
 from pullback.compiler.type import ratio
 
 RANDOM = ("draw", "llm")
 
 
-def junctions(graph: Graph, over: Collection[str]) -> Graph:
-    """`over`: the inputs that are differentiated; `Reported` where a rule can't stand."""
+def junction(graph: Graph, over: Collection[str]) -> Graph | None:
+    """The graph with the first ruled junction opened, or None if there is none.   over: the inputs that are differentiated.
+    `Reported` where a rule can't stand."""
     deep = [box for outer in graph.boxes for region in outer.regions for box in region.walk() if joining(box)]
     if deep:
         raise Reported(*(Diagnostic("pending", f"{called(joining(box))} can't be compiled yet in a loop that carries a value, "
                                     "or in a number that something non-linear reads", box.span) for box in deep))
     parameters = tuple(wire for wire in graph.inputs if wire.name.partition(".")[0] in over)
-    for box in [box for box in graph.boxes if joining(box)]:
-        box = next(now for now in graph.boxes if now.outputs == box.outputs)
-        graph = lift(Junction(graph, box, parameters).opened()).numbered()
-    return graph
+    box = next((box for box in graph.boxes if joining(box)), None)
+    return Junction(graph, box, parameters).opened().numbered() if box is not None else None
 
 
 def called(rules: tuple) -> str:
@@ -75,8 +74,10 @@ class Junction:
         for axis in joined:
             share = share * (ratio(1, axis.size) if self.box["function"] == "mean" else ratio(axis.total or axis.size, axis.size))
         (copies,) = self.copies(self.read(cone, array), self.box.rule, 1, tuple(joined), share)
-        for box in cone:
+        inner = self.cone(wire)
+        for box in inner:
             self.together(box, joined)
+            self.whole(box, joined)
         return self.rewritten(cone, array, copies)
 
     def terms(self) -> tuple[Wire, ...]:
@@ -90,19 +91,21 @@ class Junction:
             copies = self.copies(every, self.box.rule, len(terms))
         found = []
         for wire, cone, mine, same, rules, name in zip(terms, cones, read, copies, self.box["rules"], self.box["terms"]):
+            for box in cone:
+                self.whole(box, self.around)
             if rules:
-                (own,) = self.copies(mine, rules, 1, where=f"the term `{name}`", same=same)
+                (own,) = self.copies(mine, rules, 1, where=f"the term `{name}`", same=same, span=wire.span)
                 same = {**same, **own}
             found.append(self.rewritten(cone, wire, same))
         return tuple(found)
 
     def copies(self, read: tuple[Wire, ...], rules: tuple, count: int, joined: tuple[Axis, ...] = (), share: Any = 1.0,
-               where: str = "", same: dict[Wire, Wire] = {}) -> list[dict[Wire, Wire]]:
+               where: str = "", same: dict[Wire, Wire] = {}, span: Span | None = None) -> list[dict[Wire, Wire]]:
         """For each of `count` places, what stands for the parameters that are read there."""
         where = where or f"this `{self.box.get('function', 'combine')}`"
         if not read:
             raise Reported(Diagnostic("rule", f"{called(rules)} acts on derivatives, and {where} reads nothing that is "
-                                      "differentiated", self.box.span, help="what a fit has `over`, or what Python gives as parameters"))
+                                      "differentiated", span or self.box.span, help="what a fit has `over`, or what Python gives as parameters"))
         found = [{wire: replace(wire, name=self.names.fresh(wire.name)) for wire in read} for _ in range(count)]
         axes = (*self.around, *joined)
         self.added.append(Box(op.copies, tuple(same.get(wire, wire) for wire in read),
@@ -135,6 +138,14 @@ class Junction:
                     "distribution has parameters that are differentiated", self.box.span,
                     notes=((one.span, f"`{name}` is drawn here, outside of the loop"),) if one.span else (),
                     help=f"draw `{name}` in the loop, or hold its parameters fixed with `stop(…)`"))
+
+    def whole(self, box: Box, axes: Sequence[Axis]) -> None:
+        """Refuse an element that reads all elements along an axis of the copies: it would mix theirs."""
+        for one in (box, *(inner for region in box.regions for inner in region.walk())):
+            if one.op is op.stack_axis and one["axis"] in axes:
+                raise Reported(Diagnostic(
+                    "pending", "a rule of derivatives can't be compiled yet where each element of a loop reads a whole array "
+                    "over an equal loop, which depends on what is differentiated", self.box.span))
 
     def rewritten(self, cone: tuple[Box, ...], root: Wire, same: dict[Wire, Wire]) -> Wire:
         """The root with other wires in the place of parameters.  A box that something else reads too is there twice."""
