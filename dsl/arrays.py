@@ -119,7 +119,8 @@ def combine(ctx: Context, node: s.Combine) -> Wire:
         terms.append(wire)
         rules.append(of_derivatives([rule(ctx, one) for one in part.rules], part.rules, (part.name,)))
     whole = of_derivatives([rule(ctx, one) for one in node.rules], node.rules, tuple(names)) or None
-    return ctx.writer.emit(op.combine, terms, {"terms": tuple(names), "rules": tuple(rules)}, span=node.span, rule=whole)[0]
+    return ctx.writer.emit(op.combine, terms, {"terms": tuple(names), **({"rules": tuple(rules)} if any(rules) else {})}, span=node.span,
+                           rule=whole)[0]
 
 
 @evaluates(s.Ruled)

@@ -54,8 +54,8 @@ class Junction:
 
     def opened(self) -> Graph:
         box = self.box.but(rule=None)
-        if box.op is op.combine:
-            box = box.but(attributes={"rules": ((),) * len(box.inputs)})
+        if "rules" in box.attributes:
+            box = replace(box, attributes={name: value for name, value in box.attributes.items() if name != "rules"})
         if self.parameters:
             box = box.but(inputs=self.terms() if box.op is op.combine else (self.elements(),))
         self.changed[self.box] = box
@@ -90,7 +90,7 @@ class Junction:
             every = tuple(wire for wire in self.parameters if any(wire in one for one in read))
             copies = self.copies(every, self.box.rule, len(terms))
         found = []
-        for wire, cone, mine, same, rules, name in zip(terms, cones, read, copies, self.box["rules"], self.box["terms"]):
+        for wire, cone, mine, same, rules, name in zip(terms, cones, read, copies, self.box.get("rules", ((),) * len(terms)), self.box["terms"]):
             for box in cone:
                 self.whole(box, self.around)
             if rules:
@@ -173,7 +173,7 @@ class Junction:
         """Refuse a choice that is read inside and outside: it is one, and its derivative can't be told apart."""
         for one in (box, *(inner for region in box.regions for inner in region.walk())):
             if one.op.name in RANDOM:
-                name, rules = one.output.name, self.box.rule or tuple(rule for own in self.box["rules"] for rule in own)
+                name, rules = one.output.name, self.box.rule or tuple(rule for own in self.box.get("rules", ()) for rule in own)
                 raise Reported(Diagnostic(
                     "rule", f"{called(rules)} needs the derivative of each term, and `{name}`, whose distribution has "
                     "parameters that are differentiated, is read outside of the term too", self.box.span,
