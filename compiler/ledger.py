@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pullback.compiler import ops as op
 from pullback.compiler.analyses.host import on_host
 from pullback.compiler.ir import Box, Graph
+from pullback.compiler.rule import joining
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,26 @@ def ledger(graph: Graph, name: str, allowed: bool = False) -> Ledger:
         elif box.op is op.plate and box.rule is not None:
             rows.append(Choice(box["index"], written(box.rule), "rows of the loop, the rest by weight", "unbiased", True,
                                box.span.source.name if box.span else None, box.span.line if box.span else None))
+        elif joining(box):
+            rows += [joined(box, name, rule) for name, rules in places(box) for rule in rules]
         elif box.op is op.estimate and box["side"]:
             rows.append(Choice(box["name"], "estimate", SIDES[box["side"]], "unbiased", True,
                                box.span.source.name if box.span else None, box.span.line if box.span else None))
         elif on_host(box) and (box.op.kind == "engine" or box.rule is not None or box.op is op.extern):
             rows.append(worded(box))
     return Ledger(name, tuple(rows), allowed)
+
+
+def places(box: Box) -> list[tuple[str, tuple]]:
+    """What a junction is called, and each of its terms, with their rules."""
+    return [*zip(box.get("terms", ()), box.get("rules", ())), (box.get("name", "combine"), box.rule or ())]
+
+
+def joined(box: Box, name: str, rule) -> Choice:
+    biased = rule.bias.value not in SOUND
+    reason = "joins derivatives" + ("; theirs is not the sum's" if biased else "")
+    return Choice(name, written(rule), reason, rule.bias.value, not biased, box.span.source.name if box.span else None,
+                  box.span.line if box.span else None)
 
 
 def worded(box: Box) -> Choice:

@@ -25,6 +25,7 @@ from pullback.compiler.passes.contract import contract
 from pullback.compiler.passes.criticize import criticize
 from pullback.compiler.passes.hoist import hoist
 from pullback.compiler.passes.inline import inline
+from pullback.compiler.passes.junctions import junction
 from pullback.compiler.passes.lift import lift
 from pullback.compiler.passes.loops import loops
 from pullback.compiler.passes.natural import natural
@@ -55,6 +56,13 @@ def checked(graph: Graph, particles: int, refused: dict[str, str], allow_biased:
     return check(graph, allow_biased)
 
 
+def joined(graph: Graph, over: Collection[str]) -> Graph:
+    """Every ruled junction with copies of the parameters, inner ones first."""
+    while (opened := junction(graph, over)) is not None:
+        graph = lift(opened)
+    return graph
+
+
 def together(graph: Graph) -> Graph:
     """The graph, if no value is there for more points of enumerated choices than a machine holds."""
     for box in graph.walk():
@@ -74,7 +82,7 @@ def passes(particles: int, refused: dict[str, str], unrolled: set[str], allow_bi
     return [
         ("inline", lambda g: simplify(unroll(inline(g), unrolled))),
         ("checked", lambda g: checked(g, particles, refused, allow_biased, over)),
-        ("loops", lambda g: simplify(unguard(simplify(baselines(loops(nest(g))))))),
+        ("loops", lambda g: simplify(unguard(simplify(baselines(joined(loops(nest(g)), over)))))),
         ("terms", lambda g: simplify(terms(g))),
         ("ancestors", ancestors),
         ("points", points),

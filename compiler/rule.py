@@ -95,7 +95,13 @@ class PointsRule(Protocol):
 
 @runtime_checkable
 class PullbackRule(Protocol):
-    """Deterministic boxes, junctions, text."""
+    """Deterministic boxes, junctions, text.  Only `bias` and `pull` must be written.
+
+    At a junction of numbers (`mean`, `sum`, `combine`) `inputs` are the parameters, by name, and `cotangent` is for each of
+    their arrays the derivatives of the n elements or terms, [n, …]; those of a mean's elements are as large as if each stood alone.
+    `pull` gives what is to be added in their place, [m, …], and the state.  Rules at one junction follow each other from left to right;
+    `output` is `inputs` again: copies are what meets.
+    among(terms): the rule for a `combine` of terms with these names; `ValueError` with a sentence where it does not fit."""
 
     bias: ClassVar[Bias]
 
@@ -104,6 +110,18 @@ class PullbackRule(Protocol):
     def init(self, box: Any, inputs: Any) -> Any: ...
 
     def pull(self, key: Any, inputs: Any, output: Any, cotangent: Any, state: Any) -> tuple[Any, Any]: ...
+
+
+def joins(rule: Any) -> bool:
+    """Is this a rule for derivatives, in numbers, that meet at a junction?"""
+    return hasattr(rule, "pull") and getattr(rule, "through", "") != "words"
+
+
+def joining(box: Any) -> tuple[Any, ...]:
+    """The rules of a `reduce` or a `combine`, those of its terms too."""
+    if box.op.name not in ("reduce", "combine"):
+        return ()
+    return (*(box.rule or ()), *(rule for own in box.get("rules", ()) for rule in own))
 
 
 RULES: dict[str, type] = {}

@@ -9,6 +9,7 @@ from typing import Any
 from pullback.compiler import ops as op
 from pullback.compiler.diagnostic import near
 from pullback.compiler.ir import Wire
+from pullback.compiler.rule import joins
 from pullback.compiler.source import Span
 from pullback.compiler.ops.text import WORDS
 from pullback.compiler.type import Array, Constraint, Size, known
@@ -16,8 +17,7 @@ from pullback.dsl import syntax as s
 from pullback.dsl import texts
 from pullback.dsl.context import Binding, Context, Frame, error, evaluates
 from pullback.dsl.iteration import domain
-from pullback.dsl.rules import SUBSAMPLE, rule_of, split_subsample
-from pullback.dsl.refused import pending
+from pullback.dsl.rules import SUBSAMPLE, rule, rule_of, split_subsample
 from pullback.dsl.values import Declared, Diagram, Sentences, describe
 
 # Functions that give the same whether two axes are reduced at once or one after the other.
@@ -73,17 +73,19 @@ def reduction(ctx: Context, node: s.Reduction) -> Wire:
         raise error("name", f"there is no function `{name}` of an array", node.span, help=near(name, op.functions()))
     points, others = split_subsample(ctx, node.rules)
     gather = tuple(rule for rule in others if getattr(rule, "junction", False) and rule.through == "words")
-    others = [rule for rule in others if rule not in gather]
-    if len(others) > 1:
-        raise error("pending", "several rules for one reduction can't be compiled yet", node.rules[-1].span)
+    junction = of_derivatives([rule for rule in others if rule not in gather], node.rules) or None
+    if junction and name not in ("sum", "mean"):
+        raise error("rule", f"`{junction[0].name}` joins the derivatives of what is added, and `{name}` does not add", node.rules[0].span,
+                    help="it may stand at a `mean`, a `sum` or a `combine`")
     stacked, depth = each(ctx, node.binders, node.body, points, node, gather)
     if stacked.type.constraint == WORDS.constraint and name not in ("sum", "mean"):
         raise error("type", f"`{name}` takes numbers, and these are judgments in words", node.body.span, help="`mean`, or `sum`")
     types = (Array("real", stacked.type.shape[1:], WORDS.constraint),) if stacked.type.constraint == WORDS.constraint else None
-    junction = of_derivatives(others[0], node.rules[-1].span) if others else None
     if name in NESTED:
         for _ in range(depth):
-            (stacked,) = ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span, rule=junction, types=types)
+            (stacked,) = ctx.writer.emit(op.reduce, (stacked,), {
+                "function": function.name, **({"depth": depth, "name": node.binders[0].names[0]} if junction else {})},
+                span=node.span, rule=junction, types=types)
             junction, types = None, types and (Array("real", stacked.type.shape[1:], WORDS.constraint),)
         return stacked
     if depth > 1:
@@ -91,7 +93,7 @@ def reduction(ctx: Context, node: s.Reduction) -> Wire:
         for size in stacked.type.shape[:depth]:
             count = count * size
         (stacked,) = ctx.writer.emit(op.reshape, (stacked,), {"shape": (count, *stacked.type.shape[depth:])}, span=node.span)
-    return ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span, rule=junction)[0]
+    return ctx.writer.emit(op.reduce, (stacked,), {"function": function.name}, span=node.span)[0]
 
 
 def by_declared(ctx: Context, node: s.Reduction) -> Any:
@@ -114,9 +116,10 @@ def combine(ctx: Context, node: s.Combine) -> Wire:
     for part in node.parts:
         wire = ctx.wire(ctx.value(part.body), part.body.span, f"the term `{part.name}`")
         terms.append(wire)
-        rules.append(of_derivatives(rule_of(ctx, part.rules, "term"), part.span))
-    whole = of_derivatives(rule_of(ctx, node.rules, "`combine`"), node.span)
-    return ctx.writer.emit(op.combine, terms, {"terms": tuple(names), "rules": tuple(rules)}, span=node.span, rule=whole)[0]
+        rules.append(of_derivatives([rule(ctx, one) for one in part.rules], part.rules, (part.name,)))
+    whole = of_derivatives([rule(ctx, one) for one in node.rules], node.rules, tuple(names)) or None
+    return ctx.writer.emit(op.combine, terms, {"terms": tuple(names), **({"rules": tuple(rules)} if any(rules) else {})}, span=node.span,
+                           rule=whole)[0]
 
 
 @evaluates(s.Ruled)
@@ -131,7 +134,10 @@ def ruled(ctx: Context, node: s.Ruled) -> Any:
     if getattr(found, "name", "") == SUBSAMPLE:
         raise error("kind", "`subsample` is the rule of a loop or a reduction: it stands before the colon", node.rules[0].span,
                     help="`sum i in 0..n by subsample(64): …`")
-    of_derivatives(found, node.rules[0].span)
+    no_choice(found, node.rules[0].span)
+    if joins(found):
+        raise error("rule", f"`{found.name}` joins derivatives, and at a value that stands alone none meet", node.rules[0].span,
+                    help="it may stand at a `mean`, a `sum` or a `combine`")
     if isinstance(value, Wire):
         for at in range(len(boxes) - 1, start - 1, -1):
             if value in boxes[at].outputs:
@@ -164,8 +170,24 @@ def by_shift(ctx: Context, node: s.Ruled) -> Wire:
     return read_by_shift(ctx, value, node.span, rule_of(ctx, node.rules, "value"), node.name)
 
 
-def of_derivatives(rule: Any, span: Span | None) -> Any:
-    """A rule that stands where no choice is made: it must be one that says how a derivative comes back."""
+def of_derivatives(rules: list[Any], nodes: tuple[s.Rule, ...], terms: tuple[str, ...] = ()) -> tuple[Any, ...]:
+    """The rules of a junction: they must say how derivatives are joined.  `terms`: the names of what meets, in a `combine`."""
+    spans = {node.name: node.span for node in nodes}
+    found = []
+    for one in rules:
+        span = spans.get(one.name)
+        no_choice(one, span)
+        if not joins(one):
+            raise error("rule", f"`{one.name}` does not join derivatives in numbers", span)
+        try:
+            found.append(one.among(terms) if terms and hasattr(one, "among") else one)
+        except ValueError as problem:
+            raise error("argument", f"`{one.name}`: {problem}", span) from None
+    return tuple(found)
+
+
+def no_choice(rule: Any, span: Span | None) -> Any:
+    """A rule that stands where no choice is made."""
     if hasattr(rule, "points"):
         raise error("kind", f"`{rule.name}` is the rule of a choice, and there is none here", span,
                     help=f"`x ~ … by {rule.name}`, or from outside `with {{x: {rule.name}}}`")

@@ -23,7 +23,7 @@ CONSTRUCTS = {
     "extern model": "`extern model`", "transposed": "an array that is filled in another order than its loops stand in"}
 
 RULES = frozenset("""
-    spsa dp clip clip_norm mask orthogonal implicit unroll k3 logged sir gaussian
+    spsa dp clip mask implicit unroll k3 logged sir gaussian
     measure loo group_normalize pathwise vimco nvil rebar relax arms
     zo es pifo route pcgrad cagrad sgr gns dice muprop score_clip tilde qmc control_variate
     """.split())

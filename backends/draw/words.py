@@ -11,6 +11,7 @@ from typing import Any, Iterable
 from pullback.backends.draw.scene import Badge, Chip
 from pullback.backends.draw.strands import through
 from pullback.compiler.ir import Axis, Box, Wire
+from pullback.compiler.rule import Bias
 from pullback.compiler.type import is_text
 
 MARKS = {"unbiased": "✓", "exact": "="}
@@ -96,7 +97,9 @@ def lagged(name: str, index: str) -> str:
 # ------------------------------------------------------------------ rules
 
 def called(rule: Any) -> str:
-    """A rule with the options that differ from their defaults: `reinforce(4)  loo`."""
+    """A rule with the options that differ from their defaults: `reinforce(4)  loo`; of several, one after the other."""
+    if isinstance(rule, tuple):
+        return ", ".join(map(called, rule))
     name = getattr(rule, "name", type(rule).__name__.lower())
     if not dataclasses.is_dataclass(rule):
         return name
@@ -124,7 +127,8 @@ def tint(box: Box) -> str | None:
 
 def verdict(box: Box) -> str:
     """What the ledger says of the box."""
-    bias = getattr(box.rule, "bias", None)
+    rules = box.rule if isinstance(box.rule, tuple) else (box.rule,)
+    bias = next((rule.bias for rule in rules if getattr(rule, "bias", Bias.none) is not Bias.none), getattr(rules[0], "bias", None))
     return box.get("verdict") or getattr(bias, "value", None) or "unbiased"
 
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from pullback.backends.xla import contraction, sites
+from pullback.backends.xla import copies as joins
+from pullback.backends.xla.apart import apart, fits
 from pullback.compiler.choice import log_density
 from pullback.compiler.ir import Axis, Box, Graph, Wire, canonical
 from pullback.compiler.type import Array
@@ -75,6 +77,7 @@ class Run:
         self.env, self.keys = env, keys
         self.noise: dict[str, Any] = {}  # of the sites drawn in this graph
         self.parts: dict[str, tuple[Any, Any]] = {}     # of what is perturbed: slot 0, and all others
+        self.whole: dict[str, tuple[Any, tuple[Axis, ...]]] = {}    # of copies: what was copied, and its axes
 
     def inner(self, env: Env, keys: Keys) -> Run:
         """The evaluation of a region of one of the graph's boxes."""
@@ -94,6 +97,9 @@ class Run:
         meaning = MEANING.get(box.op.name, pure)
         axis = next((axis for axis in box.axes if axis.kind == "perturbation"), None)
         if axis is None or box.regions or box.op.name in WEIGHING or any(axis not in w.axes for w in box.outputs):
+            if fits(box, self.whole):
+                return apart(box, [self[wire] for wire in box.inputs], self.whole, lambda box, arrays: meaning(
+                    self.inner(dict(zip((wire.name for wire in box.inputs), arrays)), self.keys), box))
             return meaning(self, box)
         return self.perturbed(box, axis, meaning)
 
@@ -167,7 +173,15 @@ def number(c: Any) -> float:
 def network(run: Run, box: Box) -> tuple[Any, ...]:
     """A network takes any leading dimensions: all axes are one batch of its matrix products."""
     w, x = box.inputs
-    return (box["network"].apply(run[w], run[x]),)
+    axes, apply, array = box.output.axes, box["network"].apply, run[x]
+    if w.axes:  # each has weights of its own
+        shared = [axis for axis in w.axes if axis in x.axes]
+        array = jnp.moveaxis(array, [x.axes.index(axis) for axis in shared], range(len(shared)))
+        for axis in reversed(w.axes):
+            apply = jax.vmap(apply, in_axes=(0, 0 if axis in shared else None))
+        made = (*w.axes, *(axis for axis in x.axes if axis not in shared))
+        return (jnp.moveaxis(apply(run[w], array), range(len(made)), [axes.index(axis) for axis in made]),)
+    return (apply(run[w], array),)
 
 
 def density(run: Run, box: Box) -> tuple[Any, ...]:
@@ -193,6 +207,13 @@ def summed_density(run: Run, box: Box) -> Any:
     normalizer = contraction.reduced((form.normalizer(*parameters), theirs), summed, jnp.sum)
     base = contraction.reduced((form.base(value), axes), summed, jnp.sum)
     return inner - contraction.along(normalizer, keep) + contraction.along(base, keep)
+
+
+def copies(run: Run, box: Box) -> tuple[Any, ...]:
+    for place, wire in enumerate(box.outputs):
+        source = box.inputs[place % len(box.inputs)]
+        run.whole[wire.name] = run.whole.get(source.name, (run[source], source.axes))
+    return joins.copies(box, tuple(run[wire] for wire in box.inputs), run.keys.of("copies:" + box["address"]), number(box["share"]))
 
 
 def factor(run: Run, box: Box) -> tuple[Any, ...]:
@@ -223,6 +244,9 @@ def spread(run: Run, box: Box) -> tuple[Any, ...]:
     place = len(wire.axes) + box["dimension"]
     if start != 0 or array.shape[place] != axis.size:
         array = jax.lax.slice_in_dim(array, start, start + axis.size, axis=place)
+    if axis in wire.axes:  # each element reads its own entry of an array of its own
+        array = jnp.moveaxis(jnp.diagonal(array, 0, wire.axes.index(axis), place), -1, place - 1)
+        place -= 1
     return (jnp.moveaxis(array, place, box.output.axes.index(axis)),)
 
 
@@ -346,4 +370,4 @@ MEANING: dict[str, Callable] = {
     "constant": constant, "mix": mix, "network": network, "density": density, "factor": factor, "iota": iota, "rows": rows,
     "stack_axis": stack_axis, "spread": spread, "values": values, "lands": lands, "guard": guard, "expectation": identity,
     "estimate": identity, "points": points, "marginal": inside, "expected": inside, "forward": forward, "contract": contract,
-    "scan": scan, "level": level, "score": score, "running": running}
+    "scan": scan, "copies": copies, "level": level, "score": score, "running": running}

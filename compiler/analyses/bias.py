@@ -15,6 +15,7 @@ from pullback.compiler.analyses.smoothness import live
 from pullback.compiler.analyses.support import carriers
 from pullback.compiler.diagnostic import Diagnostic, Reported
 from pullback.compiler.ir import Box, Graph, Wire
+from pullback.compiler.rule import Bias, joining
 
 Estimates = frozenset  # of (what, name, span, key): the estimates that a wire is linear in; `key` tells what they share
 
@@ -23,11 +24,19 @@ def check(graph: Graph, allow_biased: bool = False) -> Graph:
     """The graph, with the exact expectations that something non-linear reads marked (`nest` sums them out where they
     stand); `Reported` with every place where the estimate would be biased."""
     checking = Checking(graph)
-    found = checking.graph(graph) + ruled(graph) + bounds.check(graph)
+    found = checking.graph(graph) + ruled(graph) + joined(graph) + bounds.check(graph)
     if found and not allow_biased:
         raise Reported(*found)
     return graph.map(lambda box: box.but(attributes={"exact": True}) if box.op is op.expectation and box.output in
                      checking.exact else box)
+
+
+def joined(graph: Graph) -> list[Diagnostic]:
+    """The junctions whose rule is biased."""
+    return [Diagnostic("bias", f"`{rule.name}` joins the derivatives of this `{box.get('function', 'combine')}`, and is {rule.bias.value}",
+                       box.span, "its derivative is not the derivative of the objective",
+                       help="say `allow biased` if that is meant")
+            for box in graph.walk() for rule in joining(box) if rule.bias not in (Bias.none, Bias.exact)]
 
 
 def ruled(graph: Graph) -> list[Diagnostic]:

@@ -17,6 +17,7 @@
     terms(t, …)        the last box: the objective as a sum of terms
     lands(x)           1 where x is the value of an axis, else 0 (or the logarithm)
     level(α)           α less its top over some axes, and that top
+    copies(w, …)       what each element of a junction reads of the parameters; its rules join the derivatives
     mix(x, y, …)       c₁·x + c₂·y + …, elementwise
     contract(c, w, …)  Σ over axes of costs times weights
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 from pullback.compiler.op import Op, define
 
 for _name in ("stack_axis", "spread", "rows", "values", "points", "terms", "forward", "contract", "iota", "lands", "mix", "level",
-              "score", "running"):
+              "score", "running", "copies"):
     define(Op(_name, kind="estimator"))
 define(Op("expectation", kind="estimator", infer=lambda types, attributes: (types[0],), linear=("all",)))
 define(Op("baseline", kind="estimator", infer=lambda types, attributes: (types[0],), linear=((0,),)))

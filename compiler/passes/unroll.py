@@ -14,6 +14,7 @@ from dataclasses import replace
 from pullback.compiler import ops as op
 from pullback.compiler.ir import Box, Graph, Names, Wire
 from pullback.compiler.analyses.ranges import support_size
+from pullback.compiler.passes.copied import copied
 from pullback.compiler.type import Array, known
 
 LIMIT = 4096
@@ -95,30 +96,3 @@ def steps(box: Box, boxes: list[Box], names: Names) -> list[Wire]:
         boxes.append(Box(op.stack, tuple(items), (output,), span=box.span))
         stacked.append(output)
     return carries + stacked
-
-
-def copied(graph: Graph, same: dict[Wire, Wire], names: Names, suffix: str, sites: set[str]) -> Graph:
-    """The graph with fresh names for all that it makes; `sites`: its choices."""
-    same = dict(same)
-
-    def now(wire: Wire) -> Wire:
-        return same.get(wire, wire)
-    boxes = []
-    for box in graph.boxes:
-        bound = [w for region in box.regions for w in region.inputs if w not in box.inputs]
-        for wire in (*bound, *box.outputs):
-            same[wire] = replace(wire, name=names.fresh(wire.name))
-        attributes = dict(box.attributes)
-        for key in ("address", "name"):
-            if key in attributes and (box.op in (op.draw, op.plate, op.scan) or key == "address"):
-                attributes[key] = f"{attributes[key]}{suffix}"
-        if box.op is op.expectation:
-            attributes["sites"] = frozenset(f"{site}{suffix}" if site in sites else site for site in box["sites"])
-        regions = []
-        for region in box.regions:
-            inner = copied(region, same, names, suffix, sites)
-            regions.append(replace(inner, inputs=tuple(now(w) for w in region.inputs)))
-        boxes.append(replace(box, inputs=tuple(map(now, box.inputs)), outputs=tuple(map(now, box.outputs)),
-                             regions=tuple(regions), attributes=attributes, number=None,
-                             origin=() if box.number is None else (box.number,)))
-    return replace(graph, boxes=tuple(boxes), outputs=tuple(map(now, graph.outputs)))

@@ -263,7 +263,7 @@ def test_combine_and_reductions():
                 main: sum i in 0..n, j in 0..m: x[i, j]
                 side: 0.5 * logsumexp i in 0..n: x[i, 0]
     """))
-    assert "combine: real = combine[terms = (\"main\", \"side\"), rules = (none, none)](reduce1, mul)" in text
+    assert "combine: real = combine[terms = (\"main\", \"side\")](reduce1, mul)" in text
     assert text.count("reduce: real[m] = reduce[function = \"sum\"](plate)") == 1
 
 
