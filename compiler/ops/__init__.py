@@ -18,7 +18,7 @@ CONSTANTS: Mapping[str, float] = {
 UNNAMED = frozenset({
     "constant", "add", "sub", "mul", "div", "floordiv", "mod", "neg", "lt", "le", "gt", "ge", "eq", "ne", "and", "or",
     "not", "index", "reduce", "combine", "field", "network", "extern", "format", "spell", "same", "gate_array", "contraction",
-    "table", "jacobian", "elementwise_derivative", "shifted"})
+    "table", "jacobian", "elementwise_derivative", "shifted", "frequencies"})
 ALIASES: Mapping[str, str] = {
     "absolute": "abs", "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
     "floor_divide": "floordiv", "mod": "mod", "remainder": "mod", "negative": "neg", "power": "pow", "amax": "max",

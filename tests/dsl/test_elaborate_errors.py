@@ -73,7 +73,7 @@ MODELS = """
     # densities
     ("model m():\n    x ~ flat(positive)\nobjective o():\n    t ~ m()\n    return t.x\n", "density", "`flat` can't be drawn from", "2:5"),
     # not there yet
-    ("model m():\n    x ~ normal(0, 1) by shift\n", "pending", "the rule `shift`", "2:25"),
+    ("model m():\n    x ~ normal(0, 1) by spsa\n", "pending", "the rule `spsa`", "2:25"),
     ("objective o(): return argmin v from 0.0: v^2\n", "pending", "`argmin`", "1:23"),
     ("box Alice: -> n\n", "name", "nothing above is called `n`", "1:15"),
     # addresses
