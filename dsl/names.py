@@ -59,7 +59,8 @@ class Module:
     def offered(self, name: str) -> str:
         """How to import a name that only the library declares; nothing if it does not."""
         found = sorted(self.root.glob(f"*/{name}.pbk")) if self.root is not None and name.isidentifier() else []
-        return f"`from {RESERVED}.{found[0].parent.name} import {name}` at the top" if found else ""
+        folder = found[0].parent.name if found else "gates" if name in offered_gates() else ""
+        return f"`from {RESERVED}.{folder} import {name}` at the top" if folder else ""
 
     def constant(self, name: str) -> Any:
         """The value of a constant: a number, known when the program is read."""
@@ -212,11 +213,15 @@ class Loader:
         return near(file.stem, beside)
 
 
+def offered_gates() -> list[str]:
+    return [*gate.gates(), *GATE_TYPES, "iqp"]
+
+
 def gate_named(name: s.Name) -> GateName | Ty:
     """What `from pullback.gates import …` means."""
     if name.name in GATE_TYPES:
         return Ty((GATE_TYPES[name.name],))
-    offered = [*gate.gates(), *GATE_TYPES, "iqp"]
+    offered = offered_gates()
     if name.name not in offered:
         raise error("name", f"`pullback.gates` has no `{name.name}`", name.span, help=near(name.name, offered) or (
             f"it has {shown(offered)}"))

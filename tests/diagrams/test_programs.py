@@ -92,3 +92,9 @@ def test_d_of_a_number_and_of_a_box():
     exact = (jax.jacfwd(lambda x: jnp.sin(a @ x))(x) ** 2).sum()
     assert np.allclose(p["g"].compile()(jax.random.key(0), {"x": x}, a=a), exact, atol=1e-5)
     assert np.allclose(p["h"].compile()(jax.random.key(0), {"t": 2.0}), 12.0)
+
+
+def test_a_gate_that_is_not_imported_says_where_it_is():
+    with pytest.raises(pb.ProgramError) as caught:
+        pb.loads("diagram d(t: real): ket(0) >> Ry(t)\n")
+    assert caught.value.diagnostics[0].help == "`from pullback.gates import ket` at the top"
