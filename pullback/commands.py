@@ -5,7 +5,7 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from pullback.compiler.diagnostic import ArgumentError, Diagnostic, EngineError, FitError, ProgramError, near
 from pullback.terminal import as_json, show, table
@@ -63,10 +63,10 @@ def fmt(arguments: argparse.Namespace) -> int:
 
 
 def fit(arguments: argparse.Namespace) -> int:
-    from pullback import data, outputs
+    from pullback import outputs
     program, declared = target(arguments, ["fits"])
     settings = settings_of(arguments.set)
-    given = data.collect(arguments.data, {n: t for n, t in declared.given.items() if n not in settings})
+    given = data_of(arguments, settings, declared.given)
     out = Path(arguments.out) if arguments.out else None
     if arguments.resume and out is None:
         raise ArgumentError(Diagnostic("argument", "`--resume` needs the folder of the run: `--out DIR`"))
@@ -84,7 +84,7 @@ def fit(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    from pullback import data, outputs
+    from pullback import outputs
     from pullback.program import Fit
     program, declared = target(arguments, ["objectives", "fits"])
     settings = settings_of(arguments.set)
@@ -97,7 +97,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if unknown := [name for name in settings if name not in known]:
         raise ArgumentError(*(Diagnostic("argument", f"`{declared.name}` has nothing called `{name}` to set", help=near(
             name, known) or f"it has {', '.join(f'`{one}`' for one in known)}") for name in unknown))
-    given = data.collect(arguments.data, {n: t for n, t in needed.items() if n not in settings})
+    given = data_of(arguments, settings, needed)
     found = declared.estimate(arguments.seed, params=params, data=given, draws=arguments.draws, **settings)
     rows = [("value", f"{found.value:.6g}", f"{found.error:.2g}")]
     rows += [(f"gradient norm, {name}", f"{norm:.6g}", f"{error:.2g}") for name, (norm, error) in found.gradients.items()]
@@ -151,7 +151,7 @@ def tune(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments.set)
     params = outputs.read_params(arguments.params) if arguments.params else None
     if isinstance(declared, Fit):
-        given = data.collect(arguments.data, {n: t for n, t in declared.given.items() if n not in settings})
+        given = data_of(arguments, settings, declared.given)
         params = declared.at(arguments.seed, given, **settings) if params is None else params
     else:
         numbers = {name: settings.pop(name) for name in list(settings) if declared.parameters.get(name) == "real"}
@@ -198,10 +198,8 @@ COMMANDS = {"check": check, "fmt": fmt, "fit": fit, "eval": evaluate, "draw": dr
 
 def compiled(declared: Any, arguments: argparse.Namespace) -> Any:
     """What is asked about, compiled; at the sizes of the data if there are any."""
-    from pullback import data
     settings = settings_of(arguments.set)
-    given = data.collect(arguments.data, {n: t for n, t in declared.given.items() if n not in settings}) \
-        if arguments.data else {}
+    given = data_of(arguments, settings, declared.given) if arguments.data else {}
     return declared.prepared(arguments.seed, data=given, **settings)
 
 
@@ -267,6 +265,13 @@ def engine(option: str) -> Any:
             raise
         raise ArgumentError(Diagnostic("argument", f"`--engine {option}`: {error}", help=(
             "`local`, `openai:MODEL@URL`, `replay:PATH`, or `module:function` of yours"))) from None
+
+
+def data_of(arguments: argparse.Namespace, settings: dict[str, Any], needed: Mapping[str, str]) -> dict[str, Any]:
+    """The data that a program needs: from files, and the numbers among the settings, which are taken out of these."""
+    from pullback import data
+    numbers = {name: settings.pop(name) for name in list(settings) if name in needed}
+    return {**data.collect(arguments.data, {name: type for name, type in needed.items() if name not in numbers}), **numbers}
 
 
 def settings_of(options: list[str]) -> dict[str, Any]:

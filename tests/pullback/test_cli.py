@@ -167,3 +167,15 @@ def test_numbers_are_read_back(folder):
     from pullback.outputs import flat, nested
     tree = {"w": {"0": {"weight": np.ones(2)}, "2": np.zeros(1)}, "b": np.ones(())}
     assert dict(flat(nested(dict(flat(tree))))).keys() == dict(flat(tree)).keys()
+
+
+@pytest.mark.parametrize("words", [("fit",), ("eval", "--draws", "3")])
+def test_a_number_among_the_data_is_set(run, folder, words):
+    """What the error for missing data offers, `--set y=NUMBER`, is taken."""
+    (folder / "one.pbk").write_text("objective near(m: real, y: real):\n    return (m - y)^2\n\nfit one:\n    given y: real\n"
+                                    "    minimize near(m, y)\n    over m: real\n    using adam(0.1)\n    steps 3\n")
+    command, *rest = words
+    code, _, said = run(command, "one.pbk:one")
+    assert code == 2 and "--set y=NUMBER" in said
+    code, shown, said = run(command, "one.pbk:one", "--set", "y=2.0", *rest)
+    assert code == 0, said
